@@ -1,0 +1,126 @@
+// The port to the keeper: the small process that starts tasks, waits for them, and outlives its agent.
+//
+// A keeper holds a journal whose records are numbered from 1 without gaps within one session; every record that is
+// not yet confirmed is reported again to each agent that connects. So the journal is also the outbox.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hakuriver/argv.hpp"
+#include "hakuriver/ids.hpp"
+#include "hakuriver/outcome.hpp"
+#include "hakuriver/result.hpp"
+#include "hakuriver/time.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+// One try at one task: what the keeper knows a process tree by.
+struct AttemptKey {
+  TaskId task;
+  Attempt attempt;
+  auto operator<=>(const AttemptKey&) const = default;
+};
+
+// Where a keeper's record numbers count: a journal, on one boot of the machine.
+struct Session {
+  std::string journal_id;  // 32 hex digits, made when the journal is made
+  std::string boot_id;     // /proc/sys/kernel/random/boot_id, without its dashes
+  bool operator==(const Session&) const = default;
+};
+
+// Everything needed to start one attempt. All paths are absolute.
+struct StartRequest {
+  AttemptKey key;
+  Argv argv;                             // at least one word; looked up on the PATH in `environment` if it has no slash
+  std::vector<std::string> environment;  // the whole environment, "NAME=value" each
+  std::string working_directory;
+  std::string stdout_path;  // created exclusively, mode 0640; its directory must exist
+  std::string stderr_path;
+  std::vector<std::uint32_t> cpus;          // the CPUs to bind to; empty: not bound
+  std::optional<std::uint32_t> numa_node;   // the memory node to bind to
+  std::uint64_t memory_bytes = 0;           // for launchers that enforce it
+  std::uint64_t millicores = 0;
+};
+
+enum class KeptState : std::uint8_t {
+  running = 0,
+  paused = 1,
+  ended = 2,
+};
+
+// What a keeper knows of one attempt. `record`, `outcome`, `usage` and `ended_after` count only where state is ended.
+struct KeptAttempt {
+  AttemptKey key;
+  KeptState state = KeptState::running;
+  std::int64_t pid = 0;
+  UtcTime started_at;
+  std::uint64_t record = 0;                   // the number of its `ended` record
+  Outcome outcome;
+  bool by_request = false;                    // it was asked to end before it did
+  std::chrono::microseconds ended_after{0};   // monotonic, from the start
+  Usage usage;
+  std::uint64_t stdout_bytes = 0;
+  std::uint64_t stderr_bytes = 0;
+  std::string message;                        // why it never started, or what was left behind; else empty
+  bool operator==(const KeptAttempt&) const = default;
+};
+
+// What a keeper answers when an agent takes it over.
+struct KeeperListing {
+  Session session;
+  RunId run;                           // this agent's run: one more than the last
+  std::string cluster_id;              // of the host whose tasks it holds; empty: none yet
+  Epoch epoch;                         // the highest seen
+  std::uint64_t confirmed = 0;         // records up to here were dropped
+  std::vector<KeptAttempt> attempts;   // all that run, and all that ended and are not confirmed; by record, running ones last
+};
+
+enum class TaskSignal : std::uint8_t {
+  terminate = 0,  // TERM and CONT to the whole tree, the grace, then KILL until nothing is left
+  pause = 1,
+  resume = 2,
+};
+
+// What the keeper tells of its own accord, in the order in which it happened. Called on the thread that calls
+// KeeperPort::dispatch, never from inside another call.
+struct KeeperEvents {
+  std::function<void(const KeptAttempt&)> started;   // state running
+  std::function<void(const KeptAttempt&)> changed;   // state paused or running again, after pause and resume
+  std::function<void(const KeptAttempt&)> ended;     // the record is in the journal
+  std::function<void(const Error&)> gone;            // the connection is lost; connect again
+};
+
+// One thread uses a port at a time.
+class KeeperPort {
+ public:
+  virtual ~KeeperPort() = default;
+
+  // Takes the keeper over, starting one where none runs. The agent that held it before is cut off. `cluster_id` and
+  // `epoch` are stored before the listing is made; conflict where the keeper holds another cluster's attempts,
+  // denied where it has seen a higher epoch.
+  virtual Result<KeeperListing> take_over(const std::string& cluster_id, Epoch epoch) = 0;
+
+  // Writes the intent, starts the attempt, writes the start. An attempt that the keeper knows already is not
+  // started again. What becomes of it arrives as an event; a failure to start is an `ended` with never_started, or
+  // exited with 127 (not found) or 126 (not executable).
+  virtual Status start(const StartRequest& request) = 0;
+
+  // `grace` counts for terminate only.
+  virtual Status signal(AttemptKey key, TaskSignal signal, std::chrono::milliseconds grace) = 0;
+
+  // The host has committed all records up to here; they are dropped.
+  virtual Status confirm(std::uint64_t record) = 0;
+
+  // A descriptor that is readable when there is something to dispatch.
+  virtual int descriptor() const = 0;
+  virtual void dispatch(const KeeperEvents& events) = 0;
+};
+
+}  // namespace v1
+}  // namespace hakuriver

@@ -1,0 +1,45 @@
+// How one attempt ended, as the one who waited for it saw it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hakuriver {
+inline namespace v1 {
+
+enum class OutcomeKind : std::uint8_t {
+  exited = 0,         // value: the exit code, 0 to 255
+  signaled = 1,       // value: the signal's number
+  oom_killed = 2,     // the kernel's own record says that memory ran out; value: the signal's number
+  never_started = 3,  // the node could not start it (no space, no descriptors, no memory); value: the errno. Not the task's fault
+  unknown = 4,        // it ended, or was never seen again, and who could have read its status is gone
+};
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::unknown;
+  std::int32_t value = 0;
+  bool operator==(const Outcome&) const = default;
+};
+
+// What it used, where the system told; zero where it did not.
+struct Usage {
+  std::uint64_t cpu_microseconds = 0;  // user and system, of the waited-for process and its waited-for children
+  std::uint64_t max_rss_bytes = 0;
+  bool operator==(const Usage&) const = default;
+};
+
+// The exit status a shell would show: the code, or 128 + the signal; 1 where it is not known.
+constexpr int shell_status(const Outcome& outcome) noexcept {
+  switch (outcome.kind) {
+    case OutcomeKind::exited: return outcome.value;
+    case OutcomeKind::signaled:
+    case OutcomeKind::oom_killed: return 128 + outcome.value;
+    case OutcomeKind::never_started:
+    case OutcomeKind::unknown: return 1;
+  }
+  return 1;
+}
+
+}  // namespace v1
+}  // namespace hakuriver
