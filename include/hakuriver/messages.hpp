@@ -33,6 +33,7 @@ struct Hello {
   std::uint32_t version = kNodeProtocolVersion;
   std::string node;
   std::string runner_id;  // 32 hex digits, made once and kept in the runner's state directory
+  Epoch epoch_seen;       // the keeper has refused a lower epoch than this; 0: it has refused none
   bool operator==(const Hello&) const = default;
 };
 
