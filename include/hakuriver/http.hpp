@@ -26,9 +26,9 @@ struct HttpRequest {
 
 struct HttpReply {
   int status = 200;
-  std::string body;
+  std::string body{};
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;  // further ones
+  std::vector<std::pair<std::string, std::string>> headers{};  // further ones
 };
 
 // A reply that goes on: the head is sent, then whatever is written, until close. Every method may be called from

@@ -20,7 +20,7 @@
 namespace hakuriver::http {
 
 struct HttpClientOptions {
-  std::string token;  // sent as a bearer token; empty: none
+  std::string token{};  // sent as a bearer token; empty: none
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds read_timeout{30'000};    // without a byte from the host
   std::chrono::milliseconds total_timeout{300'000};  // of a whole call
@@ -31,9 +31,9 @@ struct HttpClientOptions {
 struct HttpCall {
   std::string method = "GET";
   std::string path = "/";  // with its query, encoded; begins with '/'
-  std::string body;
+  std::string body{};
   std::string content_type = "application/json";  // of the body, if there is one
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers{};
   std::chrono::milliseconds read_timeout{0};
   std::chrono::milliseconds total_timeout{0};
   // The host may do it twice without harm. Then a call that died on a connection kept from earlier, which the host

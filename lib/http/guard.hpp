@@ -13,11 +13,11 @@ namespace hakuriver::http {
 // Without a token only browsers are kept in check: a page from elsewhere could otherwise reach a service on the
 // loopback through the browser that shows it, by its own requests or by a name that is made to resolve here.
 struct Access {
-  std::string token;                          // hexadecimal; empty: no token is asked for
-  std::vector<std::string> listen_addresses;  // names and addresses, without ports
-  std::string reachable_address;              // how others name this host; may be empty
-  std::vector<std::string> allowed_hosts;     // further names, "name" or "name:port"
-  std::vector<std::string> allowed_origins;   // such as "https://cluster.example.org"
+  std::string token{};                          // hexadecimal; empty: no token is asked for
+  std::vector<std::string> listen_addresses{};  // names and addresses, without ports
+  std::string reachable_address{};              // how others name this host; may be empty
+  std::vector<std::string> allowed_hosts{};     // further names, "name" or "name:port"
+  std::vector<std::string> allowed_origins{};   // such as "https://cluster.example.org"
 };
 
 // The reply to a request that is not allowed: 401 for a missing or wrong token, 421 for a Host and 403 for an Origin

@@ -102,7 +102,7 @@ void append_escaped(std::string& out, char c) {
 }  // namespace
 
 HttpReply detail_reply(int status, std::string_view detail) {
-  HttpReply reply{.status = status, .body = "{\"detail\":\"", .content_type = "application/json", .headers = {}};
+  HttpReply reply{.status = status, .body = "{\"detail\":\""};
   for (const char c : detail) append_escaped(reply.body, c);
   reply.body.append("\"}");
   return reply;

@@ -27,7 +27,7 @@ struct ListenAddress {
 };
 
 struct HttpServerOptions {
-  std::vector<ListenAddress> listen;
+  std::vector<ListenAddress> listen{};
   unsigned workers = 4;  // 1 to 256 threads, which run the handlers
 
   std::size_t max_head = 8 << 10;                // bytes of request line and headers; more is 431 (or 414)

@@ -27,7 +27,7 @@ bool is_ipv6_text(std::string_view host) noexcept {
 }
 
 Error bad_url(std::string_view text, std::string_view expected) {
-  return {Errc::invalid_argument, "'" + std::string(text) + "': " + std::string(expected)};
+  return {Errc::invalid_argument, std::string("'").append(text).append("': ").append(expected)};
 }
 
 // The text after the host: nothing, or ':' and a port.

@@ -14,9 +14,9 @@
 namespace hakuriver::http {
 
 struct Url {
-  std::string host;  // a name or an address; IPv6 without its brackets
+  std::string host{};  // a name or an address; IPv6 without its brackets
   std::uint16_t port = 80;
-  std::string path;  // what is put before every request's path; empty, or begins with '/' and does not end with it
+  std::string path{};  // what is put before every request's path; empty, or begins with '/' and does not end with it
 
   bool operator==(const Url&) const = default;
 };
