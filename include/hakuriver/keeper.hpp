@@ -42,9 +42,9 @@ struct StartRequest {
   std::string working_directory;
   std::string stdout_path;  // created exclusively, mode 0640; its directory must exist
   std::string stderr_path;
-  std::vector<std::uint32_t> cpus;          // the CPUs to bind to; empty: not bound
-  std::optional<std::uint32_t> numa_node;   // the memory node to bind to
-  std::uint64_t memory_bytes = 0;           // for launchers that enforce it
+  std::vector<std::uint32_t> cpus;         // the CPUs to bind to; empty: not bound
+  std::optional<std::uint32_t> numa_node;  // the memory node to bind to
+  std::uint64_t memory_bytes = 0;          // for launchers that enforce it
   std::uint64_t millicores = 0;
 };
 
@@ -60,25 +60,29 @@ struct KeptAttempt {
   KeptState state = KeptState::running;
   std::int64_t pid = 0;
   UtcTime started_at;
-  std::uint64_t record = 0;                   // the number of its `ended` record
+  std::uint64_t record = 0;  // the number of its `ended` record
   Outcome outcome;
-  bool by_request = false;                    // it was asked to end before it did
-  std::chrono::microseconds ended_after{0};   // monotonic, from the start
+  bool by_request = false;                   // it was asked to end before it did
+  std::chrono::microseconds ended_after{0};  // monotonic, from the start
   Usage usage;
   std::uint64_t stdout_bytes = 0;
   std::uint64_t stderr_bytes = 0;
-  std::string message;                        // why it never started, or what was left behind; else empty
+  std::string message;           // why it never started, or what was left behind; else empty
+  std::uint64_t millicores = 0;  // as in its StartRequest, so that the next agent knows what is taken
+  std::uint64_t memory_bytes = 0;
+  std::optional<std::uint32_t> numa_node{};
   bool operator==(const KeptAttempt&) const = default;
 };
 
 // What a keeper answers when an agent takes it over.
 struct KeeperListing {
   Session session;
-  RunId run;                           // this agent's run: one more than the last
-  std::string cluster_id;              // of the host whose tasks it holds; empty: none yet
-  Epoch epoch;                         // the highest seen
-  std::uint64_t confirmed = 0;         // records up to here were dropped
-  std::vector<KeptAttempt> attempts;   // all that run, and all that ended and are not confirmed; by record, running ones last
+  RunId run;                    // this agent's run: one more than the last
+  std::string cluster_id;       // of the host whose tasks it holds; empty: none yet
+  Epoch epoch;                  // the highest seen
+  std::uint64_t confirmed = 0;  // records up to here were dropped
+  std::vector<KeptAttempt>
+      attempts;  // all that run, and all that ended and are not confirmed; by record, running ones last
 };
 
 enum class TaskSignal : std::uint8_t {
@@ -90,10 +94,10 @@ enum class TaskSignal : std::uint8_t {
 // What the keeper tells of its own accord, in the order in which it happened. Called on the thread that calls
 // KeeperPort::dispatch, never from inside another call.
 struct KeeperEvents {
-  std::function<void(const KeptAttempt&)> started;   // state running
-  std::function<void(const KeptAttempt&)> changed;   // state paused or running again, after pause and resume
-  std::function<void(const KeptAttempt&)> ended;     // the record is in the journal
-  std::function<void(const Error&)> gone;            // the connection is lost; connect again
+  std::function<void(const KeptAttempt&)> started;  // state running
+  std::function<void(const KeptAttempt&)> changed;  // state paused or running again, after pause and resume
+  std::function<void(const KeptAttempt&)> ended;    // the record is in the journal
+  std::function<void(const Error&)> gone;           // the connection is lost; connect again
 };
 
 // One thread uses a port at a time.
