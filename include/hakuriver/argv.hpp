@@ -13,8 +13,7 @@ using Argv = std::vector<std::string>;
 // One word as a POSIX shell would need it typed (XCU 2.2.2): unchanged where it is safe, else in single quotes.
 // For display and for `--dry-run` only.
 inline std::string shell_quote(std::string_view word) {
-  constexpr std::string_view kSafe =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
   if (!word.empty() && word.find_first_not_of(kSafe) == std::string_view::npos) return std::string(word);
   std::string quoted = "'";
   for (const char c : word) {

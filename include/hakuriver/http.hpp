@@ -16,8 +16,8 @@ namespace hakuriver {
 inline namespace v1 {
 
 struct HttpRequest {
-  std::string method;  // upper case
-  std::string path;    // decoded, begins with '/'
+  std::string method;                                      // upper case
+  std::string path;                                        // decoded, begins with '/'
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order, repeated names kept
   std::map<std::string, std::string> headers;              // names in lower case; the first of repeated ones
   std::string body;

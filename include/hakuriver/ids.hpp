@@ -43,7 +43,8 @@ inline Result<std::uint64_t> parse_id(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > (std::uint64_t{1} << 63) - 1) {
-    return Error{Errc::parse, "'" + std::string(text.substr(0, 64)) + "' is not an id: expected a number such as 7319847234987230000"};
+    return Error{Errc::parse, "'" + std::string(text.substr(0, 64)) +
+                                  "' is not an id: expected a number such as 7319847234987230000"};
   }
   return value;
 }

@@ -51,7 +51,7 @@ struct Registration {
   Epoch epoch;
   RunId run;
   Session session;
-  std::uint64_t confirmed = 0;        // records up to here were confirmed to the keeper before
+  std::uint64_t confirmed = 0;  // records up to here were confirmed to the keeper before
   NodeFacts facts;
   std::vector<KeptAttempt> attempts;  // as in KeeperListing
   bool operator==(const Registration&) const = default;
@@ -64,8 +64,8 @@ struct RegistrationAnswer {
 };
 
 enum class OrderKind : std::uint8_t {
-  start = 0,     // put the tasks behind those already waiting at the node, start them as they fit
-  kill = 1,      // end the attempt; if it waits, drop it; answered by an event in every case
+  start = 0,  // put the tasks behind those already waiting at the node, start them as they fit
+  kill = 1,   // end the attempt; if it waits, drop it; answered by an event in every case
   pause = 2,
   resume = 3,
   withdraw = 4,  // give it back if it has not started: then a `returned` event, else nothing
@@ -118,8 +118,8 @@ struct Report {
   std::string node;
   Epoch epoch;
   RunId run;
-  std::uint64_t applied = 0;           // orders up to here are carried out or queued
-  std::uint64_t first_event = 1;       // the number of events[0]; numbers count from 1 within a run
+  std::uint64_t applied = 0;      // orders up to here are carried out or queued
+  std::uint64_t first_event = 1;  // the number of events[0]; numbers count from 1 within a run
   std::vector<NodeEvent> events;
   std::optional<NodeHealth> health;
   bool operator==(const Report&) const = default;

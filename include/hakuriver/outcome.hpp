@@ -9,11 +9,12 @@ namespace hakuriver {
 inline namespace v1 {
 
 enum class OutcomeKind : std::uint8_t {
-  exited = 0,         // value: the exit code, 0 to 255
-  signaled = 1,       // value: the signal's number
-  oom_killed = 2,     // the kernel's own record says that memory ran out; value: the signal's number
-  never_started = 3,  // the node could not start it (no space, no descriptors, no memory); value: the errno. Not the task's fault
-  unknown = 4,        // it ended, or was never seen again, and who could have read its status is gone
+  exited = 0,      // value: the exit code, 0 to 255
+  signaled = 1,    // value: the signal's number
+  oom_killed = 2,  // the kernel's own record says that memory ran out; value: the signal's number
+  never_started =
+      3,  // the node could not start it (no space, no descriptors, no memory); value: the errno. Not the task's fault
+  unknown = 4,  // it ended, or was never seen again, and who could have read its status is gone
 };
 
 struct Outcome {
@@ -32,11 +33,14 @@ struct Usage {
 // The exit status a shell would show: the code, or 128 + the signal; 1 where it is not known.
 constexpr int shell_status(const Outcome& outcome) noexcept {
   switch (outcome.kind) {
-    case OutcomeKind::exited: return outcome.value;
+    case OutcomeKind::exited:
+      return outcome.value;
     case OutcomeKind::signaled:
-    case OutcomeKind::oom_killed: return 128 + outcome.value;
+    case OutcomeKind::oom_killed:
+      return 128 + outcome.value;
     case OutcomeKind::never_started:
-    case OutcomeKind::unknown: return 1;
+    case OutcomeKind::unknown:
+      return 1;
   }
   return 1;
 }

@@ -25,7 +25,9 @@ inline constexpr std::uint64_t kMaxMemoryBytes = std::uint64_t{1} << 60;
 namespace detail {
 
 inline Error bad_memory_size(std::string_view text) {
-  return Error{Errc::parse, "'" + std::string(text.substr(0, 64)) + "' is not a memory size: expected a number with K, M, G, T (1024) or KB, MB, GB, TB (1000)"};
+  return Error{Errc::parse,
+               "'" + std::string(text.substr(0, 64)) +
+                   "' is not a memory size: expected a number with K, M, G, T (1024) or KB, MB, GB, TB (1000)"};
 }
 
 // The factor of a size suffix; 0 where it is none. "K" and "KiB" count by 1024, "KB" by 1000 (design: one meaning
@@ -52,7 +54,8 @@ inline Result<std::uint64_t> parse_memory(std::string_view text) {
   const std::string_view number = text.substr(0, digits);
   const std::uint64_t unit = detail::memory_unit(digits == std::string_view::npos ? "" : text.substr(digits));
   double value = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
   if (number.empty() || error != std::errc{} || end != number.data() + number.size() || unit == 0) {
     return detail::bad_memory_size(text);
   }
@@ -65,13 +68,16 @@ inline Result<std::uint64_t> parse_memory(std::string_view text) {
   return exact ? whole * unit : static_cast<std::uint64_t>(value * static_cast<double>(unit));
 }
 
-// "4" -> 4000, "0.5" -> 500, "0" -> 0 (unmetered): up to three decimals, at most kMaxCores. The result is in millicores.
+// "4" -> 4000, "0.5" -> 500, "0" -> 0 (unmetered): up to three decimals, at most kMaxCores. The result is in
+// millicores.
 inline Result<std::uint64_t> parse_cores(std::string_view text) {
-  const Error bad{Errc::parse, "'" + std::string(text.substr(0, 64)) + "' is not a number of cores: expected a number such as 4 or 0.5"};
+  const Error bad{Errc::parse, "'" + std::string(text.substr(0, 64)) +
+                                   "' is not a number of cores: expected a number such as 4 or 0.5"};
   const auto point = text.find('.');
   const std::string_view whole = text.substr(0, point);
   const std::string_view decimals = point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
-  if (whole.empty() || whole.size() > 7 || decimals.size() > 3 || (point != std::string_view::npos && decimals.empty())) return bad;
+  if (whole.empty() || whole.size() > 7 || decimals.size() > 3 || (point != std::string_view::npos && decimals.empty()))
+    return bad;
   std::uint64_t millicores = 0;
   for (const char c : whole) {
     if (c < '0' || c > '9') return bad;

@@ -17,15 +17,15 @@ namespace hakuriver {
 inline namespace v1 {
 
 enum class TaskStatus : std::uint8_t {
-  pending = 0,     // waits for a place; nothing has started
-  assigning = 1,   // ordered to a node; its start is not yet confirmed
+  pending = 0,    // waits for a place; nothing has started
+  assigning = 1,  // ordered to a node; its start is not yet confirmed
   running = 2,
   paused = 3,
-  completed = 4,   // exited with 0; final, as are the next three
+  completed = 4,  // exited with 0; final, as are the next three
   failed = 5,
-  killed = 6,      // ended by request, the whole process tree is gone
+  killed = 6,  // ended by request, the whole process tree is gone
   killed_oom = 7,
-  lost = 8,        // its node is silent; not final
+  lost = 8,  // its node is silent; not final
 };
 inline constexpr std::size_t kTaskStatusCount = 9;
 
@@ -51,7 +51,7 @@ constexpr bool is_final(TaskStatus status) noexcept {
 
 // What the tasks of a batch have in common, as submitted. Text is UTF-8 or any bytes without NUL.
 struct TaskSpec {
-  Argv argv;                                                      // at least one word
+  Argv argv;                                                     // at least one word
   std::vector<std::pair<std::string, std::string>> environment;  // the submitter's own variables, in order
   Resources resources;
   std::string name;               // shown and filtered by; may be empty

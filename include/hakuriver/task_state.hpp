@@ -12,15 +12,15 @@ namespace hakuriver {
 inline namespace v1 {
 
 enum class TaskEvent : std::uint8_t {
-  ordered = 0,        // the order to a node is committed
-  started = 1,        // the node confirms the start
-  paused = 2,         // the node confirms
-  resumed = 3,        // the node confirms
-  exited_well = 4,    // exit code 0
-  exited_badly = 5,   // another code, a signal, or an outcome that nobody can read
+  ordered = 0,       // the order to a node is committed
+  started = 1,       // the node confirms the start
+  paused = 2,        // the node confirms
+  resumed = 3,       // the node confirms
+  exited_well = 4,   // exit code 0
+  exited_badly = 5,  // another code, a signal, or an outcome that nobody can read
   out_of_memory = 6,
-  kill_confirmed = 7, // ended by request, and its tree is gone
-  returned = 8,       // it is proved that this attempt never started
+  kill_confirmed = 7,  // ended by request, and its tree is gone
+  returned = 8,        // it is proved that this attempt never started
   node_silent = 9,
   node_forgotten = 10,  // the operator's word, or the machine restarted
   kill_waiting = 11,    // a kill of a task that no node holds
@@ -51,19 +51,21 @@ inline constexpr TaskCell kNo{Verdict::reject, TaskStatus::pending};
 // What a node that speaks says of a task it holds moves `assigning` and `lost` alike: a lost task is adopted.
 constexpr std::array<TaskCell, kTaskEventCount> held_row() {
   using enum TaskStatus;
-  return {kNo,        to(running), to(paused), to(running), to(completed), to(failed),
-          to(killed_oom), to(killed), to(pending), to(lost),  to(failed),    kNo};
+  return {kNo,         to(running), to(paused), to(running), to(completed), to(failed), to(killed_oom), to(killed),
+          to(pending), to(lost),    to(failed), kNo};
 }
 
 constexpr std::array<std::array<TaskCell, kTaskEventCount>, kTaskStatusCount> make_task_table() {
   using enum TaskStatus;
   std::array<std::array<TaskCell, kTaskEventCount>, kTaskStatusCount> table{};
   // pending may already be ordered ahead to a node, which may start, end or return it without a further word.
-  table[0] = {to(assigning), to(running), to(paused), kSame,    to(completed), to(failed),
-              to(killed_oom), to(killed), kSame,      to(lost), to(failed),    to(killed)};
+  table[0] = {to(assigning),  to(running), to(paused), kSame,    to(completed), to(failed),
+              to(killed_oom), to(killed),  kSame,      to(lost), to(failed),    to(killed)};
   table[1] = held_row();
-  table[2] = {kNo, kSame, to(paused), kSame, to(completed), to(failed), to(killed_oom), to(killed), to(pending), to(lost), to(failed), kNo};
-  table[3] = {kNo, kSame, kSame, to(running), to(completed), to(failed), to(killed_oom), to(killed), to(pending), to(lost), to(failed), kNo};
+  table[2] = {kNo,         kSame,    to(paused), kSame, to(completed), to(failed), to(killed_oom), to(killed),
+              to(pending), to(lost), to(failed), kNo};
+  table[3] = {kNo,         kSame,    kSame,      to(running), to(completed), to(failed), to(killed_oom), to(killed),
+              to(pending), to(lost), to(failed), kNo};
   for (std::size_t status = 4; status <= 7; ++status) table[status].fill(kSame);
   table[8] = held_row();
   table[8][static_cast<std::size_t>(TaskEvent::node_silent)] = kSame;
@@ -81,11 +83,14 @@ constexpr TaskCell next_status(TaskStatus status, TaskEvent event) noexcept {
 // How the end of an attempt reads as an event. `by_request`: it was asked to end before it did.
 constexpr TaskEvent event_of(const Outcome& outcome, bool by_request) noexcept {
   switch (outcome.kind) {
-    case OutcomeKind::never_started: return by_request ? TaskEvent::kill_confirmed : TaskEvent::returned;
-    case OutcomeKind::oom_killed: return TaskEvent::out_of_memory;
+    case OutcomeKind::never_started:
+      return by_request ? TaskEvent::kill_confirmed : TaskEvent::returned;
+    case OutcomeKind::oom_killed:
+      return TaskEvent::out_of_memory;
     case OutcomeKind::exited:
     case OutcomeKind::signaled:
-    case OutcomeKind::unknown: break;
+    case OutcomeKind::unknown:
+      break;
   }
   if (by_request) return TaskEvent::kill_confirmed;
   return outcome.kind == OutcomeKind::exited && outcome.value == 0 ? TaskEvent::exited_well : TaskEvent::exited_badly;

@@ -37,7 +37,7 @@ struct BatchRecord {
   std::string submission_id;         // the client's; empty: none. Unique where not empty
   std::uint64_t content_digest = 0;  // of the submission, so that a repeated id with other content is seen
   UtcTime submitted_at;
-  std::vector<Target> targets;       // empty: any node; one: the same for all; else one per task
+  std::vector<Target> targets;  // empty: any node; one: the same for all; else one per task
   std::vector<FailedTarget> failed_targets;
   std::shared_ptr<const TaskSpec> spec;
 };
@@ -142,12 +142,12 @@ struct StoredEnd {
 
 struct StoredState {
   std::string cluster_id;
-  Epoch epoch;                                  // already raised for this start, and committed
-  std::uint64_t last_id = 0;                    // the highest id ever given
-  std::vector<StoredBatch> batches;             // by id
+  Epoch epoch;                                                       // already raised for this start, and committed
+  std::uint64_t last_id = 0;                                         // the highest id ever given
+  std::vector<StoredBatch> batches;                                  // by id
   std::vector<std::variant<OrderRecord, ReturnRecord>> assignments;  // of batches that are not all final; as written
-  std::vector<StoredEnd> ends;                  // by first
-  std::vector<KillRecord> kills;                // of tasks that are not final
+  std::vector<StoredEnd> ends;                                       // by first
+  std::vector<KillRecord> kills;                                     // of tasks that are not final
   std::vector<NodeRecord> nodes;
 };
 
@@ -175,8 +175,8 @@ struct StoredTask {
 };
 
 struct BatchFilter {
-  std::string name;          // exact; empty: any
-  BatchId before;            // batches with a lower id only; zero: from the newest
+  std::string name;  // exact; empty: any
+  BatchId before;    // batches with a lower id only; zero: from the newest
   std::uint32_t limit = 100;
 };
 
@@ -189,7 +189,7 @@ class TaskReader {
   virtual Result<std::vector<BatchRecord>> batches(const BatchFilter&) = 0;  // newest first
   // The ends of tasks first .. last of one batch, by id, at most `limit`.
   virtual Result<std::vector<EndRecord>> ends(BatchId batch, TaskId first, TaskId last, std::uint32_t limit) = 0;
-  virtual Result<std::shared_ptr<const TaskSpec>> spec(BatchId id) = 0;      // not_found
+  virtual Result<std::shared_ptr<const TaskSpec>> spec(BatchId id) = 0;  // not_found
 };
 
 }  // namespace v1

@@ -35,14 +35,15 @@ struct HostPolicy {
 };
 
 using NodeIndex = std::uint32_t;  // into HostState::nodes
+inline constexpr NodeIndex kNoNode = 0xffffffff;
 using ShapeIndex = std::uint32_t;  // into HostState::shapes
 
 enum class Presence : std::uint8_t {
   expected = 0,  // known from before this host's start, not heard of yet; counts as online until its deadline
   online = 1,
-  leaving = 2,   // said goodbye; its tasks go on, and it may be back soon
-  silent = 3,    // past its deadline: its tasks are lost
-  gone = 4,      // forgotten by the operator
+  leaving = 2,  // said goodbye; its tasks go on, and it may be back soon
+  silent = 3,   // past its deadline: its tasks are lost
+  gone = 4,     // forgotten by the operator
 };
 
 struct NodeUse {
@@ -59,28 +60,28 @@ struct NodeState {
   UtcTime last_heard;
   Presence presence = Presence::expected;
   bool drained = false;
-  MonotonicTime deadline;             // of silence
-  MonotonicTime held_until;           // a fault of the node keeps new tasks away until then
+  MonotonicTime deadline;    // of silence
+  MonotonicTime held_until;  // a fault of the node keeps new tasks away until then
   std::uint32_t faults_in_row = 0;
 
-  std::uint64_t challenge = 0;        // 0: none is out
-  bool registered = false;            // in this epoch; the next fields count only then
-  Session session;
+  std::uint64_t challenge = 0;    // 0: none is out
+  bool registered = false;        // in this epoch; the next fields count only then
+  std::vector<Session> sessions;  // every one that a live task was ordered in; the last is the present one
   RunId run;
-  std::uint64_t confirmed = 0;        // records of the session
-  std::uint64_t events_seen = 0;      // events of the run
-  std::uint64_t next_sequence = 1;    // of orders
-  std::deque<Order> outbox;           // not known to have arrived, by sequence
-  ReplyToken poll;                    // who waits for orders
+  std::uint64_t confirmed = 0;      // records of the session
+  std::uint64_t events_seen = 0;    // events of the run
+  std::uint64_t next_sequence = 1;  // of orders
+  std::uint64_t sent = 0;           // orders up to here were in an answer, so they may not change any more
+  std::deque<Order> outbox;         // not known to have arrived, by sequence
+  ReplyToken poll;                  // who waits for orders
   MonotonicTime poll_since;
-  std::uint64_t poll_received = 0;
 
-  NodeUse use;                                     // of tasks that hold a place
-  std::map<std::uint32_t, NodeUse> numa_use;       // by NUMA node, of tasks that are bound to one
-  std::deque<TaskId> ahead;                        // ordered ahead of a place, oldest first; those that left it are skipped
+  NodeUse use;                                // of tasks that hold a place
+  std::map<std::uint32_t, NodeUse> numa_use;  // by NUMA node, of tasks that are bound to one
+  std::deque<TaskId> ahead;                   // ordered ahead of a place, oldest first; those that left it are skipped
   std::uint32_t ahead_count = 0;
-  MonotonicTime last_start;                        // of anything here, to see when what is ahead is stuck
-  std::uint64_t ends_in_window = 0;                // for the rate of ends
+  MonotonicTime last_start;          // of anything here, to see when what is ahead is stuck
+  std::uint64_t ends_in_window = 0;  // for the rate of ends
   MonotonicTime window_start;
   double ends_per_second = 0;
 };
@@ -90,9 +91,11 @@ struct LiveTask {
   BatchId batch;
   Attempt attempt;
   TaskStatus status = TaskStatus::pending;
-  NodeIndex node = 0;
+  NodeIndex node = kNoNode;  // kNoNode: lost, and nobody knows where (after a restored database)
   ShapeIndex shape = 0;
-  bool reserved = false;       // holds its place
+  std::uint32_t session = 0;  // into NodeState::sessions: where its order counts
+  std::uint32_t faults = 0;
+  bool reserved = false;  // holds its place
   bool kill_requested = false;
   bool pause_requested = false;
   bool withdrawing = false;
@@ -112,9 +115,9 @@ struct Batch {
   std::uint64_t content_digest = 0;
   std::string submission_id;
   UtcTime submitted_at;
-  UtcTime finished_at;                 // of its last task; zero while any is unfinished
-  std::vector<ShapeIndex> shapes;      // one for all, or one per task
-  std::vector<TaskStatus> statuses;    // by index; those beyond its end are pending
+  UtcTime finished_at;               // of its last task; zero while any is unfinished
+  std::vector<ShapeIndex> shapes;    // one for all, or one per task
+  std::vector<TaskStatus> statuses;  // by index; those beyond its end are pending
   std::array<std::uint64_t, kTaskStatusCount> by_status{};
   std::vector<FailedTarget> failed_targets;
 };
@@ -137,8 +140,8 @@ struct HostState {
 
   std::vector<Requirements> shapes;
   std::map<Requirements, ShapeIndex> shape_index;
-  std::vector<PendingRanges> pending;                // by shape
-  std::map<TaskId, ShapeIndex> heads;                // the first waiting task of each shape that has one
+  std::vector<PendingRanges> pending;  // by shape
+  std::map<TaskId, ShapeIndex> heads;  // the first waiting task of each shape that has one
   std::unordered_map<TaskId, PendingMark> marks;
 
   std::unordered_map<TaskId, LiveTask> live;

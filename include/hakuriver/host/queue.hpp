@@ -1,0 +1,125 @@
+// The tasks that wait, by shape: tasks with the same requirements wait in one queue, as ranges of ids.
+//
+// A million waiting tasks of one batch are one range; adding and taking cost no more for them than for one.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "hakuriver/host/state.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+// One turn of the host: the state it may change, the time it knows, and where its decisions go.
+struct HostTurn {
+  HostState& state;
+  Now now;
+  Decisions& out;
+};
+
+struct TaskRange {
+  TaskId first;
+  std::uint64_t count = 0;
+  bool operator==(const TaskRange&) const = default;
+};
+
+inline TaskId advance(TaskId task, std::uint64_t by) noexcept { return TaskId{task.value + by}; }
+
+inline ShapeIndex shape_of(HostState& state, const Requirements& requirements) {
+  const auto [entry, is_new] =
+      state.shape_index.try_emplace(requirements, static_cast<ShapeIndex>(state.shapes.size()));
+  if (is_new) {
+    state.shapes.push_back(requirements);
+    state.pending.emplace_back();
+  }
+  return entry->second;
+}
+
+namespace detail {
+
+inline void forget_head(HostState& state, ShapeIndex shape) {
+  const auto& ranges = state.pending[shape];
+  if (!ranges.empty()) state.heads.erase(ranges.begin()->first);
+}
+
+inline void note_head(HostState& state, ShapeIndex shape) {
+  const auto& ranges = state.pending[shape];
+  if (!ranges.empty()) state.heads[ranges.begin()->first] = shape;
+}
+
+}  // namespace detail
+
+// The range must not be in the queue yet. Neighbours become one range.
+inline void enqueue(HostState& state, ShapeIndex shape, TaskRange range) {
+  if (range.count == 0) return;
+  detail::forget_head(state, shape);
+  auto& ranges = state.pending[shape];
+  const auto next = ranges.lower_bound(range.first);
+  if (next != ranges.end() && next->first == advance(range.first, range.count)) {
+    range.count += next->second;
+    ranges.erase(next);
+  }
+  const auto after = ranges.lower_bound(range.first);
+  if (after != ranges.begin()) {
+    const auto before = std::prev(after);
+    if (advance(before->first, before->second) == range.first) {
+      before->second += range.count;
+      detail::note_head(state, shape);
+      return;
+    }
+  }
+  ranges.emplace(range.first, range.count);
+  detail::note_head(state, shape);
+}
+
+// Takes up to `most` tasks from the oldest range. The queue must not be empty.
+inline TaskRange dequeue(HostState& state, ShapeIndex shape, std::uint64_t most) {
+  detail::forget_head(state, shape);
+  auto& ranges = state.pending[shape];
+  const auto oldest = ranges.begin();
+  const TaskRange taken{oldest->first, std::min(oldest->second, most)};
+  const std::uint64_t left = oldest->second - taken.count;
+  ranges.erase(oldest);
+  if (left > 0) ranges.emplace(advance(taken.first, taken.count), left);
+  detail::note_head(state, shape);
+  return taken;
+}
+
+// Takes whatever of `range` waits. The answer lists what was taken, by id.
+inline std::vector<TaskRange> take_waiting(HostState& state, ShapeIndex shape, TaskRange range) {
+  std::vector<TaskRange> taken;
+  auto& ranges = state.pending[shape];
+  const TaskId end = advance(range.first, range.count);
+  auto at = ranges.upper_bound(range.first);
+  if (at != ranges.begin()) --at;
+  detail::forget_head(state, shape);
+  while (at != ranges.end() && at->first < end) {
+    const TaskRange whole{at->first, at->second};
+    const TaskId whole_end = advance(whole.first, whole.count);
+    const TaskId from = std::max(whole.first, range.first);
+    const TaskId to = std::min(whole_end, end);
+    if (!(from < to)) {
+      ++at;
+      continue;
+    }
+    at = ranges.erase(at);
+    if (whole.first < from) ranges.emplace(whole.first, from.value - whole.first.value);
+    if (to < whole_end) at = ranges.emplace(to, whole_end.value - to.value).first;
+    taken.push_back({from, to.value - from.value});
+  }
+  detail::note_head(state, shape);
+  return taken;
+}
+
+inline bool is_waiting(const HostState& state, ShapeIndex shape, TaskId task) {
+  const auto& ranges = state.pending[shape];
+  const auto after = ranges.upper_bound(task);
+  if (after == ranges.begin()) return false;
+  const auto range = std::prev(after);
+  return task.value - range->first.value < range->second;
+}
+
+}  // namespace v1
+}  // namespace hakuriver

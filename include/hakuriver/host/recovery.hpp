@@ -1,0 +1,197 @@
+// A host starts from what the store remembers, and learns the rest from the nodes as they register.
+//
+// The same path is taken after a failed commit: the state in memory is thrown away and made again.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hakuriver/host/registration.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+enum class StoreTrust : std::uint8_t {
+  complete = 0,  // it holds everything that was ever acknowledged
+  restored = 1,  // an older copy, by the operator's word: no unfinished task is placed again by itself
+};
+
+namespace detail {
+
+inline void recover_nodes(HostState& state, const StoredState& stored, Now now) {
+  for (const auto& record : stored.nodes) {
+    NodeState& node = node_named(state, record.name);
+    node.runner_id = record.runner_id;
+    node.facts = record.facts;
+    node.drained = record.drained;
+    node.sessions.push_back(record.session);
+    node.run = record.run;
+    node.confirmed = record.confirmed;
+    node.presence = Presence::expected;
+    node.deadline = now.monotonic + state.policy.silence;
+  }
+}
+
+inline void recover_batch(HostState& state, const StoredBatch& stored) {
+  Batch& batch = state.batches[stored.id];
+  batch.id = stored.id;
+  batch.count = stored.count;
+  batch.content_digest = stored.content_digest;
+  batch.submission_id = stored.submission_id;
+  batch.submitted_at = stored.submitted_at;
+  batch.failed_targets = stored.failed_targets;
+  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = stored.count;
+  Requirements wanted = stored.requirements;
+  if (stored.targets.empty()) batch.shapes.push_back(shape_of(state, wanted));
+  for (const auto& target : stored.targets) {
+    wanted.target = target;
+    batch.shapes.push_back(shape_of(state, wanted));
+  }
+  if (!stored.submission_id.empty()) state.submissions.emplace(stored.submission_id, stored.id);
+}
+
+inline void recover_ends(HostState& state, const StoredState& stored) {
+  for (const auto& end : stored.ends) {
+    Batch* batch = find_batch(state, end.first);
+    if (batch == nullptr) continue;
+    for (std::uint64_t i = 0; i < end.count; ++i) set_status(*batch, advance(end.first, i), end.status);
+  }
+}
+
+inline std::uint32_t session_index(NodeState& node, const Session& session) {
+  for (std::size_t i = node.sessions.size(); i-- > 0;) {
+    if (node.sessions[i] == session) return static_cast<std::uint32_t>(i);
+  }
+  // An older session: it stands before the present one, which stays the last.
+  node.sessions.insert(std::prev(node.sessions.end()), session);
+  return static_cast<std::uint32_t>(node.sessions.size() - 2);
+}
+
+inline void recover_order(HostState& state, const OrderRecord& order) {
+  const auto found = state.node_index.find(order.node);
+  for (std::uint64_t i = 0; i < order.count; ++i) {
+    const TaskId id = advance(order.first, i);
+    Batch* batch = find_batch(state, id);
+    if (batch == nullptr || is_final(status_of(*batch, id))) continue;
+    LiveTask& task = state.live[id];
+    task = make_live(batch->id, order.attempt, kNoNode, shape_of(*batch, id));
+    const auto mark = state.marks.find(id);
+    if (mark != state.marks.end()) task.faults = mark->second.faults;
+    if (found == state.node_index.end()) continue;
+    task.node = found->second;
+    task.session = session_index(state.nodes[found->second], order.session);
+  }
+}
+
+inline void recover_return(HostState& state, const ReturnRecord& record) {
+  for (std::uint64_t i = 0; i < record.count; ++i) {
+    const TaskId id = advance(record.first, i);
+    state.live.erase(id);
+    state.marks[id] = {record.attempt, record.faults, record.reason};
+  }
+}
+
+// Session indices may have moved while older sessions were put in front; they are looked up again at the end.
+inline void recover_assignments(HostState& state, const StoredState& stored) {
+  for (const auto& assignment : stored.assignments) {
+    if (const auto* order = std::get_if<OrderRecord>(&assignment)) {
+      if (state.node_index.count(order->node) != 0) {
+        session_index(state.nodes[state.node_index.at(order->node)], order->session);
+      }
+    }
+  }
+  for (const auto& assignment : stored.assignments) {
+    if (const auto* order = std::get_if<OrderRecord>(&assignment)) {
+      recover_order(state, *order);
+    } else {
+      recover_return(state, std::get<ReturnRecord>(assignment));
+    }
+  }
+}
+
+// What was ordered counts as being assigned until its node says more.
+inline void settle_live(HostState& state, StoreTrust trust) {
+  for (auto& [id, task] : state.live) {
+    const bool known = task.node != kNoNode && trust == StoreTrust::complete;
+    task.status = known ? TaskStatus::assigning : TaskStatus::lost;
+    if (!known) task.node = kNoNode;
+    hold_place(state, task);
+    set_status(state.batches.at(task.batch), id, task.status);
+  }
+}
+
+inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
+  const std::uint64_t known = batch.statuses.size();
+  TaskRange run{task_of(batch.id, 0), 0};
+  ShapeIndex shape = batch.shapes[0];
+  const auto flush = [&](TaskId next) {
+    enqueue(state, shape, run);
+    run = {next, 0};
+  };
+  for (std::uint64_t i = 0; i < known; ++i) {
+    const TaskId id = task_of(batch.id, i);
+    if (batch.statuses[i] != TaskStatus::pending) {
+      flush(advance(id, 1));
+      continue;
+    }
+    if (trust == StoreTrust::restored) {
+      state.live[id] = make_live(batch.id, Attempt{1}, kNoNode, shape_of(batch, id));
+      state.live[id].status = TaskStatus::lost;
+      set_status(batch, id, TaskStatus::lost);
+      flush(advance(id, 1));
+      continue;
+    }
+    if (batch.shapes.size() > 1 && run.count > 0) flush(id);
+    shape = shape_of(batch, id);
+    ++run.count;
+  }
+  flush(task_of(batch.id, known));
+  if (batch.shapes.size() == 1) {
+    shape = batch.shapes[0];
+    run.count = batch.count - known;
+    flush(task_of(batch.id, batch.count));
+    return;
+  }
+  for (std::uint64_t i = known; i < batch.count; ++i) enqueue(state, batch.shapes[i], {task_of(batch.id, i), 1});
+}
+
+}  // namespace detail
+
+inline HostState recover(const StoredState& stored, const HostPolicy& policy, Now now,
+                         StoreTrust trust = StoreTrust::complete) {
+  HostState state;
+  state.policy = policy;
+  state.cluster_id = stored.cluster_id;
+  state.epoch = stored.epoch;
+  state.last_id = stored.last_id;
+  // Challenges of this start differ from those of every other one.
+  state.last_challenge = stored.epoch.value << 32;
+  state.last_tick = now.monotonic;
+  detail::recover_nodes(state, stored, now);
+  for (const auto& batch : stored.batches) detail::recover_batch(state, batch);
+  detail::recover_ends(state, stored);
+  detail::recover_assignments(state, stored);
+  if (trust == StoreTrust::restored) {
+    for (auto& [id, batch] : state.batches) {
+      if (unfinished(batch) > 0) batch.statuses.resize(batch.count, TaskStatus::pending);
+    }
+  }
+  detail::settle_live(state, trust);
+  for (const auto& kill : stored.kills) {
+    const auto live = state.live.find(kill.task);
+    if (live != state.live.end()) live->second.kill_requested = true;
+  }
+  for (auto& [id, batch] : state.batches) {
+    if (unfinished(batch) > 0) {
+      detail::enqueue_rest(state, batch, trust);
+    } else {
+      batch.finished_at = batch.submitted_at;
+      state.finished.emplace_back(batch.finished_at, id);
+    }
+  }
+  return state;
+}
+
+}  // namespace v1
+}  // namespace hakuriver

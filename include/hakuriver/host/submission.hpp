@@ -1,0 +1,134 @@
+// A submission becomes a batch, or is refused; a repeated one gets the answer of the first.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hakuriver/host/tasks.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+namespace detail {
+
+// A node that a submission may name: heard of, and not past its deadline.
+inline bool counts_as_online(const NodeState& node) noexcept {
+  return node.presence == Presence::online || node.presence == Presence::expected || node.presence == Presence::leaving;
+}
+
+// Empty if a task with these requirements may wait for its target; else why it may not.
+inline std::string why_refused(const HostState& state, const Requirements& wanted) {
+  if (wanted.target) {
+    const auto found = state.node_index.find(wanted.target->node);
+    if (found == state.node_index.end() || state.nodes[found->second].presence == Presence::gone) {
+      return "there is no node '" + wanted.target->node + "'";
+    }
+    const NodeState& node = state.nodes[found->second];
+    if (!counts_as_online(node)) return "node '" + node.name + "' is offline";
+    return why_never(node.facts, wanted);
+  }
+  std::string reason = "no node is online";
+  for (const auto& node : state.nodes) {
+    if (!counts_as_online(node)) continue;
+    reason = why_never(node.facts, wanted);
+    if (reason.empty()) return {};
+    reason += " (node '" + node.name + "')";
+  }
+  return reason;
+}
+
+// The batch's and its tasks' ids: later than all ids before, and than the clock where it runs ahead.
+inline BatchId take_ids(HostState& state, std::uint64_t count, UtcTime now) {
+  const auto milliseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.microseconds / 1000));
+  const std::uint64_t id = std::max(state.last_id + 1, milliseconds << 22);
+  state.last_id = id + count;
+  return BatchId{id};
+}
+
+struct Sorted {
+  std::vector<Target> accepted;
+  std::vector<ShapeIndex> shapes;
+  std::vector<FailedTarget> failed;
+};
+
+inline Sorted sort_targets(HostState& state, const host_event::Submit& event) {
+  Sorted sorted;
+  if (event.targets.empty()) {
+    const Requirements wanted = requirements_of(*event.spec, std::nullopt);
+    const std::string reason = why_refused(state, wanted);
+    if (reason.empty()) {
+      sorted.shapes.push_back(shape_of(state, wanted));
+    } else {
+      sorted.failed.push_back({"any node", reason});
+    }
+    return sorted;
+  }
+  for (const auto& target : event.targets) {
+    const Requirements wanted = requirements_of(*event.spec, target);
+    std::string reason = why_refused(state, wanted);
+    if (!reason.empty()) {
+      sorted.failed.push_back({to_string(target), std::move(reason)});
+      continue;
+    }
+    sorted.accepted.push_back(target);
+    sorted.shapes.push_back(shape_of(state, wanted));
+  }
+  return sorted;
+}
+
+inline void enqueue_batch(HostState& state, const Batch& batch) {
+  if (batch.shapes.size() == 1) {
+    enqueue(state, batch.shapes[0], {task_of(batch.id, 0), batch.count});
+    return;
+  }
+  for (std::uint64_t i = 0; i < batch.count; ++i) enqueue(state, batch.shapes[i], {task_of(batch.id, i), 1});
+}
+
+// The answer that this submission id got before, if it did. True if there was one.
+inline bool answer_repeated(HostTurn& turn, const host_event::Submit& event) {
+  if (event.submission_id.empty()) return false;
+  const auto found = turn.state.submissions.find(event.submission_id);
+  if (found == turn.state.submissions.end()) return false;
+  const Batch& batch = turn.state.batches.at(found->second);
+  if (batch.content_digest == event.content_digest) {
+    turn.out.actions.push_back(
+        host_action::AnswerSubmission{event.token, Accepted{batch.id, batch.count, batch.failed_targets}});
+  } else {
+    turn.out.actions.push_back(host_action::AnswerSubmission{
+        event.token, Refused{{Errc::conflict, "submission id '" + event.submission_id +
+                                                  "' was used before for something else: choose a new one"},
+                             {}}});
+  }
+  return true;
+}
+
+}  // namespace detail
+
+inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
+  if (detail::answer_repeated(turn, event)) return;
+  HostState& state = turn.state;
+  detail::Sorted sorted = detail::sort_targets(state, event);
+  if (sorted.shapes.empty()) {
+    std::string message = sorted.failed.size() == 1 ? sorted.failed[0].reason : "every target was refused";
+    turn.out.actions.push_back(host_action::AnswerSubmission{
+        event.token, Refused{{Errc::unavailable, std::move(message)}, std::move(sorted.failed)}});
+    return;
+  }
+  const std::uint64_t count = event.targets.size() > 1 ? sorted.accepted.size() : event.count;
+  const BatchId id = detail::take_ids(state, count, turn.now.utc);
+  Batch& batch = state.batches[id];
+  batch = {id, count, event.content_digest,    event.submission_id, turn.now.utc, {}, std::move(sorted.shapes),
+           {}, {},    std::move(sorted.failed)};
+  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = count;
+  if (!event.submission_id.empty()) state.submissions.emplace(event.submission_id, id);
+  detail::enqueue_batch(state, batch);
+  turn.out.records.emplace_back(BatchRecord{id, count, event.submission_id, event.content_digest, turn.now.utc,
+                                            std::move(sorted.accepted), batch.failed_targets, event.spec});
+  turn.out.actions.push_back(host_action::AnswerSubmission{event.token, Accepted{id, count, batch.failed_targets}});
+  tell_changed(turn, id, {task_of(id, 0), count}, TaskStatus::pending);
+}
+
+}  // namespace v1
+}  // namespace hakuriver

@@ -1,0 +1,67 @@
+// A sweep: axes, and so their combinations, none of which exists until it is asked for.
+//
+//   const auto sweep = Sweep::over({Axis(ValueList{{"a", "b"}}), Axis(ValueList{{"x", "y", "z"}})});
+//   sweep->size()           6
+//   sweep->positions(4)     {1, 1}: "b" "y"
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "hakuriver/axis.hpp"
+#include "hakuriver/result.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+// Which axis changes first from one combination to the next. It belongs to the sweep and travels with it.
+enum class SweepOrder : std::uint8_t {
+  first_slowest = 0,  // as nested loops in the order of the axes
+  first_fastest = 1,
+};
+
+// Constant once made: any thread may read it.
+class Sweep {
+ public:
+  // Without axes there is one combination; with an empty axis there is none. limit where there are more than 2^64 - 1.
+  static Result<Sweep> over(std::vector<Axis> axes, SweepOrder order = SweepOrder::first_slowest) {
+    std::uint64_t size = 1;
+    bool too_many = false;
+    for (const auto& axis : axes) {
+      if (axis.size() == 0) return Sweep(std::move(axes), order, 0);
+      too_many = too_many || size > std::numeric_limits<std::uint64_t>::max() / axis.size();
+      size *= axis.size();
+    }
+    if (too_many) return Error{Errc::limit, "a sweep has at most 18446744073709551615 combinations"};
+    return Sweep(std::move(axes), order, size);
+  }
+
+  std::uint64_t size() const noexcept { return size_; }
+  SweepOrder order() const noexcept { return order_; }
+  const std::vector<Axis>& axes() const noexcept { return axes_; }
+
+  // For each axis, which of its values the i-th combination has; i < size().
+  std::vector<std::uint64_t> positions(std::uint64_t i) const {
+    std::vector<std::uint64_t> positions(axes_.size());
+    for (std::size_t digit = 0; digit < axes_.size(); ++digit) {
+      const std::size_t axis = order_ == SweepOrder::first_slowest ? axes_.size() - 1 - digit : digit;
+      positions[axis] = i % axes_[axis].size();
+      i /= axes_[axis].size();
+    }
+    return positions;
+  }
+
+ private:
+  Sweep(std::vector<Axis> axes, SweepOrder order, std::uint64_t size)
+      : axes_(std::move(axes)), order_(order), size_(size) {}
+
+  std::vector<Axis> axes_;
+  SweepOrder order_;
+  std::uint64_t size_;
+};
+
+}  // namespace v1
+}  // namespace hakuriver
