@@ -32,6 +32,8 @@ enum class SpanForm : std::uint8_t {
 
 namespace span_detail {
 
+inline constexpr const char* kNoValue = "a span without a value: expected such as span:1..5 or span:a,b";
+
 constexpr std::string_view trim(std::string_view text) noexcept {
   constexpr std::string_view kBlanks = " \t\r\n";
   const auto first = text.find_first_not_of(kBlanks);
@@ -181,7 +183,7 @@ inline Result<Axis> parse_span(SpanForm form, std::string_view body) {
                  "a span's text is " + std::to_string(body.size()) + " bytes long: expected at most 1 MiB"};
   }
   const std::string_view text = span_detail::trim(body);
-  if (text.empty()) return Error{Errc::parse, "a span without a value: expected such as span:1..5 or span:a,b"};
+  if (text.empty()) return Error{Errc::parse, span_detail::kNoValue};
   if (form == SpanForm::brackets) return Axis(span_detail::split_list(text, false));
   if (form == SpanForm::bare && text.find_first_of("[{") != std::string_view::npos) {
     return Error{Errc::parse, "in 'span:" + std::string(text.substr(0, 80)) +

@@ -16,9 +16,8 @@
 
 #include "hakuriver/argv.hpp"
 #include "hakuriver/command_sweep.hpp"
+#include "hakuriver/cut_word.hpp"
 #include "hakuriver/result.hpp"
-#include "hakuriver/shell_run.hpp"
-#include "hakuriver/span_mark.hpp"
 
 namespace hakuriver {
 inline namespace v1 {
@@ -26,118 +25,141 @@ inline namespace v1 {
 struct SweepWords {
   CommandSweep sweep;
   std::string shell_reading;  // one line for the user where words were joined; else empty
-  Argv plain_words;           // the words whose spans all were plain values, as given
+  Argv plain_words;           // the words that hold plain spans only, as given: a glob may have put them there
 };
 
 namespace sweep_words_detail {
 
-// A word cut at its spans. Successive plain marks (span:1-span:3) are one region, whose value is their text without
-// the marks.
-struct CutWord {
-  std::string_view word;
-  std::vector<SpanMark> marks;
-  std::string skeleton;            // the word with each region replaced by a NUL, which no argument can hold
-  std::vector<std::string> regions;  // their values
+// Templates of words, and the axes that they name, while they are collected.
+struct Collected {
+  std::vector<WordTemplate> words;
+  std::vector<Axis> axes;
 };
 
-inline Result<CutWord> cut_word(std::string_view word) {
-  auto marks = find_spans(word);
-  if (!marks) return marks.error();
-  CutWord cut{word, std::move(*marks), {}, {}};
+inline void add_text(std::string_view text, WordTemplate& word) {
+  if (!text.empty()) word.push_back({std::string(text), std::nullopt});
+}
+
+// Adds the word once, with one list of values for each of its regions; the spans that are not plain become axes of
+// their own.
+inline Status add_word(const CutWord& cut, std::vector<ValueList> regions, Collected& collected) {
+  WordTemplate word;
   std::size_t at = 0;
-  for (std::size_t i = 0; i < cut.marks.size(); ++i) {
-    const SpanMark& mark = cut.marks[i];
-    const bool continues = i > 0 && cut.marks[i - 1].is_plain() && mark.is_plain();
-    cut.skeleton += word.substr(at, mark.begin - at);
-    if (!mark.is_plain()) {
-      cut.skeleton += word.substr(mark.begin, mark.end - mark.begin);
-    } else if (continues) {
-      cut.regions.back() += mark.body;
-    } else {
-      cut.skeleton += '\0';
-      cut.regions.emplace_back(mark.body);
-    }
+  std::size_t region = 0;
+  bool in_region = false;
+  for (const SpanMark& mark : cut.marks) {
+    add_text(cut.word.substr(at, mark.begin - at), word);
+    const bool continues = in_region && mark.is_plain() && at == mark.begin;
+    in_region = mark.is_plain();
     at = mark.end;
+    if (continues) continue;
+    auto axis = in_region ? Result<Axis>(Axis(std::move(regions[region++]))) : parse_span(mark.form, mark.body);
+    if (!axis) return Error{axis.error().code, span_detail::quoted(cut.word) + ": " + axis.error().message};
+    word.push_back({{}, collected.axes.size()});
+    collected.axes.push_back(std::move(*axis));
   }
-  cut.skeleton += word.substr(at);
-  for (auto& region : cut.regions) {
-    const auto blanks = region.find_first_not_of(" \t");
-    region.erase(0, blanks == std::string::npos ? region.size() : blanks);
-  }
-  if (!cut.skeleton.empty() && cut.skeleton.back() == '\0') {
-    std::string& last = cut.regions.back();
-    last.erase(last.find_last_not_of(" \t") + 1);
-  }
-  return cut;
+  add_text(cut.word.substr(at), word);
+  collected.words.push_back(std::move(word));
+  return Unit{};
 }
 
-// Words that belong together: one word, or a run that a shell made of one.
-struct WordGroup {
-  const CutWord* first = nullptr;
-  std::vector<std::string_view> values;  // of the only region, where it is a run
-  ListLengths lists;                     // of `values`; empty where the group is one word
-};
-
-// The word once more in braces: its head, the values as a list, its tail.
-inline std::string braced(const CutWord& word, const std::vector<std::string_view>& values, std::size_t first,
-                          std::size_t length) {
-  const auto region = word.skeleton.find('\0');
-  std::string text = word.skeleton.substr(0, region) + "span:{";
-  for (std::size_t i = first; i < first + length; ++i) {
-    if (i > first) text += ',';
-    text += values[i];
-  }
-  return text + "}" + word.skeleton.substr(region + 1);
-}
-
-inline void append_braced(const WordGroup& group, const ListLengths& lists, Argv& words) {
-  std::size_t first = 0;
-  for (const std::size_t length : lists) {
-    words.push_back(braced(*group.first, group.values, first, length));
-    first += length;
-  }
-}
-
-// A value that the braces of a shell may have left beside a range that they did not expand: span:{1..3,7}.
-inline bool is_range_beside_value(const CutWord& a, const CutWord& b) {
-  if (a.marks.empty() || b.marks.empty()) return false;
-  const SpanMark& x = a.marks.front();
-  const SpanMark& y = b.marks.front();
-  if (x.form != SpanForm::bare || y.form != SpanForm::bare || x.is_plain() == y.is_plain()) return false;
-  const SpanMark& range = x.is_plain() ? y : x;
-  return range.body.find_first_of("[{,") == std::string_view::npos &&
-         a.word.substr(0, x.begin) == b.word.substr(0, y.begin);
-}
-
-inline bool is_run_continued(const CutWord& last, const CutWord& next) {
-  return !next.regions.empty() && next.skeleton == last.skeleton;
-}
-
-// Builds the words' templates and collects their axes.
-class SweepBuilder {
- public:
-  // Words before the command, for the line that is to be pasted.
-  explicit SweepBuilder(const Argv& typed_before) : typed_before_(typed_before) {}
-
-  Status group(const std::vector<CutWord>& words) {
-    for (std::size_t i = 0; i < words.size();) {
-      WordGroup group{&words[i], {}, {}};
-      std::size_t end = i + 1;
-      while (end < words.size() && is_run_continued(words[i], words[end])) ++end;
-      if (end - i > 1) {
-        for (std::size_t k = i; k < end; ++k) group.values.push_back(words[k].regions.front());
-      }
-      groups_.push_back(std::move(group));
-      i = end;
+inline Status add_group(const WordGroup& group, Collected& collected) {
+  const CutWord& first = *group.words.front();
+  for (const auto* word : group.words) {
+    for (const auto& value : word->regions) {
+      if (value.empty()) return Error{Errc::parse, span_detail::quoted(word->word) + ": " + span_detail::kNoValue};
     }
-    return Unit{};
   }
+  if (!group.is_run()) {
+    std::vector<ValueList> values;
+    for (const auto& value : first.regions) values.push_back({{value}, true});
+    return add_word(first, std::move(values), collected);
+  }
+  auto word = group.words.begin();
+  for (const std::size_t length : group.lists) {
+    ValueList list{{}, true};
+    for (std::size_t i = 0; i < length; ++i) list.items.push_back((*word++)->regions.front());
+    std::vector<ValueList> values;
+    values.push_back(std::move(list));
+    const auto added = add_word(first, std::move(values), collected);
+    if (!added) return added.error();
+  }
+  return Unit{};
+}
 
- private:
-  const Argv& typed_before_;
-  std::vector<WordGroup> groups_;
-};
+// "1 2 3 ... 100"
+inline std::string list_text(const WordGroup& group, std::size_t first, std::size_t length) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < length; ++i) {
+    if (length > kShown && i == 3) {
+      text += " ...";
+      i = length - 1;
+    }
+    text += (i == 0 ? "" : " ") + group.words[first + i]->regions.front();
+  }
+  return text;
+}
+
+inline std::string describe_lists(const std::vector<WordGroup>& groups) {
+  std::string texts;
+  std::string sizes;
+  std::size_t count = 0;
+  for (const auto& group : groups) {
+    std::size_t first = 0;
+    for (const std::size_t length : group.lists) {
+      texts += (count == 0 ? "" : " | ") + list_text(group, first, length);
+      sizes += (count == 0 ? "" : " x ") + std::to_string(length);
+      first += length;
+      ++count;
+    }
+  }
+  if (count == 0) return {};
+  return "bash expanded the braces; read as " + std::to_string(count) + (count == 1 ? " list: " : " lists: ") + texts +
+         " (quote 'span:{...}' to be sure), " + sizes + " values";
+}
+
+inline Status check_runs(const std::vector<WordGroup>& groups, const Argv& typed_before) {
+  for (const auto& group : groups) {
+    if (group.fault.empty()) continue;
+    std::string run;
+    for (std::size_t i = 0; i < group.words.size() && run.size() < 200; ++i)
+      run += " " + std::string(group.words[i]->word);
+    Argv command = typed_before;
+    for (auto& word : suggest_words(groups)) command.push_back(std::move(word));
+    return Error{Errc::parse, "bash expanded the braces into" + run + ", which cannot be read back: " + group.fault +
+                                  "; quote the spans: " + shell_quote(command)};
+  }
+  return Unit{};
+}
 
 }  // namespace sweep_words_detail
+
+// `typed_before` is what the user typed before these words; only the message that gives the command quoted needs it.
+inline Result<SweepWords> parse_sweep(const Argv& words, SweepOrder order = SweepOrder::first_slowest,
+                                      const Argv& typed_before = {}) {
+  std::vector<CutWord> cut_words;
+  Argv plain_words;
+  for (const auto& word : words) {
+    auto cut = cut_word(word);
+    if (!cut) return cut.error();
+    if (!cut->regions.empty() && cut->skeleton.size() == cut->regions.size()) plain_words.push_back(word);
+    cut_words.push_back(std::move(*cut));
+  }
+  const auto groups = group_words(cut_words);
+  const auto readable = sweep_words_detail::check_runs(groups, typed_before);
+  if (!readable) return readable.error();
+
+  sweep_words_detail::Collected collected;
+  for (const auto& group : groups) {
+    const auto added = sweep_words_detail::add_group(group, collected);
+    if (!added) return added.error();
+  }
+  auto sweep = Sweep::over(std::move(collected.axes), order);
+  if (!sweep) return sweep.error();
+  return SweepWords{CommandSweep(std::move(collected.words), std::move(*sweep)),
+                    sweep_words_detail::describe_lists(groups), std::move(plain_words)};
+}
+
 }  // namespace v1
 }  // namespace hakuriver
