@@ -142,6 +142,8 @@ void Connection::refuse(const Refusal& refusal) {
   if (refusal.status == 503) reply.headers.emplace_back("Retry-After", "1");
   form_.keep_alive = false;
   append_reply(out_, reply, form_);
+  reader_.clear();
+  account();
   phase_ = Phase::sending;
   deadline_ = kNever;
   if (!flush()) cut_off();

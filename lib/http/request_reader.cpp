@@ -32,6 +32,14 @@ bool RequestReader::take_continue() noexcept {
   return stage_ == Stage::body && std::exchange(request_.facts.expects_continue, false);
 }
 
+void RequestReader::clear() {
+  stage_ = Stage::head;
+  searched_ = 0;
+  chunks_ = {};
+  request_ = {};
+  std::string().swap(input_);
+}
+
 void RequestReader::find_head() {
   // RFC 9112, section 2.2: empty lines before a request are passed over.
   while (searched_ == 0 && input_.compare(0, 2, "\r\n") == 0) input_.erase(0, 2);

@@ -34,6 +34,9 @@ class RequestReader {
   // After `refused`.
   const Refusal& refusal() const noexcept { return request_.facts.refusal; }
 
+  // Lets go of all bytes held, for a connection that is read no more.
+  void clear();
+
   // Nothing of a request is here.
   bool is_idle() const noexcept { return stage_ == Stage::head && input_.empty(); }
   bool is_in_body() const noexcept { return stage_ == Stage::body; }

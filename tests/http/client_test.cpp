@@ -92,7 +92,7 @@ TEST_CASE("calls share one connection, and every status is a reply") {
   CHECK(client->send({.path = "/throw"})->status == 500);
   CHECK(client->send({.method = "HEAD", .path = "/x"})->body.empty());
   CHECK(client->send({.method = "POST", .path = "/size", .body = std::string(100'000, 'x')})->body == "100000");
-  CHECK(client->send({.path = "/big"})->body.size() == (4 << 20));
+  CHECK(client->send({.path = "/big"})->body.size() == kBigReply);
   CHECK(running.server->connection_count() == 1);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,6 +75,11 @@ class RawClient {
   }
 
   bool get(const std::string& path) { return send("GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"); }
+
+  bool has_input() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return !input_.empty() || ::poll(&waiting, 1, 0) > 0;
+  }
 
   // One reply; chunks are joined. An empty head when the connection ended first.
   RawReply read(bool has_body = true) {

@@ -38,7 +38,7 @@ TEST_CASE("requests in a row come out one by one however they are cut") {
 
 TEST_CASE("a head of exactly the limit passes, and one byte more does not") {
   const std::string start = "GET / HTTP/1.1\r\nHost: h\r\nA: ";
-  for (const std::size_t excess : {0, 1}) {
+  for (const std::size_t excess : {0U, 1U}) {
     RequestReader reader(200, kLimits);
     reader.append(start + std::string(200 + excess - start.size() - 4, 'a') + "\r\n\r\n");
     CHECK((reader.advance() == Progress::complete) == (excess == 0));

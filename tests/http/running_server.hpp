@@ -44,6 +44,9 @@ class Mailbox {
   std::deque<T> things_;
 };
 
+// More than the kernel holds for a client that does not read.
+constexpr std::size_t kBigReply = 16 << 20;
+
 using Responders = Mailbox<std::shared_ptr<HttpResponder>>;
 
 // /later keeps the responder, /size tells the body's size, /forget lets the responder die, /throw throws, everything
@@ -80,7 +83,7 @@ class RunningServer {
     if (request.path == "/forget") return;
     if (request.path == "/throw") throw std::string("secret path /etc/x");
     if (request.path == "/size") return responder->reply({.body = std::to_string(request.body.size())});
-    if (request.path == "/big") return responder->reply({.body = std::string(4 << 20, 'b')});
+    if (request.path == "/big") return responder->reply({.body = std::string(kBigReply, 'b')});
     responder->reply({.body = request.method + " " + request.path});
     seen.put(std::move(request));
   }

@@ -136,7 +136,7 @@ TEST_CASE("stopping finishes a reply that is being read") {
   const auto head = client.read_head();
   auto stopped = std::async(std::launch::async, [&] { running.server->stop(); });
   CHECK(head.status() == 200);
-  CHECK(client.read_exactly(4 << 20).size() == (4 << 20));
+  CHECK(client.read_exactly(kBigReply).size() == kBigReply);
   CHECK(client.is_closed());
   stopped.get();
 }

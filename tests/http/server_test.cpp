@@ -127,7 +127,7 @@ TEST_CASE("a large reply goes out as fast as the client takes it") {
   RawClient client(running.port(), 4096);
   client.get("/big");
   client.get("/next");
-  CHECK(client.read().body.size() == (4 << 20));
+  CHECK(client.read().body.size() == kBigReply);
   CHECK(client.read().body == "GET /next");
 }
 
