@@ -23,6 +23,9 @@ inline bool any_running(const RunnerState& state) noexcept { return state.use.ta
 
 inline void finish_stop(RunnerTurn& turn) {
   turn.state.phase = RunnerPhase::stopped;
+  turn.state.setup_call = {};
+  turn.state.poll_call = {};
+  turn.state.report_call = {};
   turn.out.push_back(runner_effect::Stopped{});
 }
 
