@@ -42,8 +42,8 @@ struct StartRequest {
   std::string working_directory;
   std::string stdout_path;  // created exclusively, mode 0640; its directory must exist
   std::string stderr_path;
-  std::vector<std::uint32_t> cpus;         // the CPUs to bind to; empty: not bound
-  std::optional<std::uint32_t> numa_node;  // the memory node to bind to
+  std::vector<std::uint32_t> cpus;         // the CPUs to bind to; empty: the keeper binds nothing
+  std::optional<std::uint32_t> numa_node;  // the memory node to bind to where there are CPUs; kept for the listing
   std::uint64_t memory_bytes = 0;          // for launchers that enforce it
   std::uint64_t millicores = 0;
 };

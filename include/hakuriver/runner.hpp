@@ -1,0 +1,77 @@
+// A runner: the agent on one node. It connects to a host, starts what the host orders, and tells what becomes of it.
+//
+//   auto runner = Runner::open({.host_url = "http://10.0.0.1:8000", .token = token}, log);
+//   (*runner)->serve();                             // until somebody calls stop
+//
+// Its tasks do not need it: they go on when it stops, and the next runner of that name on this machine takes them over.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hakuriver/caller.hpp"
+#include "hakuriver/log.hpp"
+#include "hakuriver/result.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+// What becomes of the tasks when a runner stops. A later one outranks an earlier one.
+enum class RunnerStop : std::uint8_t {
+  leave_tasks = 0,  // tells the host all that it knows, says goodbye; what runs goes on
+  end_tasks = 1,    // ends them first, and tells how they ended
+  at_once = 2,      // tells nobody; what runs goes on
+};
+
+struct RunnerOptions {
+  std::string name{};                              // of the node; empty: the machine's host name
+  std::string host_url = "http://127.0.0.1:8000";  // of the host
+  std::string token{};                             // hexadecimal; empty: none
+  CallerFactory connect{};                         // instead of HTTP to host_url, for a host in the same process
+  std::string state_dir{};                         // what is below belongs to us; empty: ~/.hakuriver
+  std::string shared_dir{};                        // must be there; empty: state_dir/shared, created
+  std::string local_temp_dir{};                    // must be there; empty: state_dir/tmp, created
+  std::string launcher = "plain";                  // plain, or none, which starts nothing (for benchmarks)
+  std::string keeper_program{};                    // empty: looked for beside this program and where it is installed
+  std::optional<std::string> numactl{};            // the program; empty text: never; none: from PATH, if it works
+  std::string runner_user{};                       // whom tasks run as; a root runner of a remote host needs it
+  std::optional<std::uint64_t> millicores{};       // offered instead of what is found
+  std::optional<std::uint64_t> memory_bytes{};     // offered instead of what is found
+  std::optional<std::uint32_t> max_tasks{};        // at once; none: 16 for each core
+  std::string synthetic_topology{};                // an hwloc description instead of this machine's
+  std::string listen_address = "127.0.0.1";        // where reads are answered
+  std::optional<std::uint16_t> listen_port{};      // none: nowhere; 0: the system chooses
+  std::string announced_url{};                     // shown to people; empty: made from where it listens
+  std::chrono::milliseconds kill_grace{10'000};    // between TERM and KILL
+};
+
+class Runner {
+ public:
+  // Finds and checks all that is needed and takes the node's lock; the host need not be there yet. The message names
+  // the option that is wrong. Errc::conflict where another runner of this name runs on this machine.
+  static Result<std::unique_ptr<Runner>> open(RunnerOptions options, std::shared_ptr<LogSink> log);
+  // Not while it serves.
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  // Connects, for as long as it takes, and works until it is stopped. Once.
+  Status serve();
+  // From any thread and from a signal handler.
+  void stop(RunnerStop how) noexcept;
+
+  const std::string& name() const noexcept;
+  // The port where reads are answered; 0: none.
+  std::uint16_t port() const noexcept;
+
+ private:
+  struct Impl;
+  explicit Runner(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace v1
+}  // namespace hakuriver

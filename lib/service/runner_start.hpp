@@ -1,0 +1,63 @@
+// From what the host orders to what the keeper starts: the command line and the world that a task finds itself in.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hakuriver/ids.hpp"
+#include "hakuriver/keeper.hpp"
+#include "hakuriver/node.hpp"
+#include "hakuriver/result.hpp"
+#include "hakuriver/task.hpp"
+
+namespace hakuriver::service {
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// What all tasks of a runner share. All paths are absolute.
+struct TaskWorld {
+  std::string node;
+  std::string host_url;
+  std::string shared_dir;
+  std::string local_temp_dir;
+  Variables environment;  // PATH, HOME, USER and so on
+  std::vector<NumaNode> numa_nodes;
+  bool binds_numa = false;  // else a NUMA node is only counted, as on a synthetic machine
+  std::string numactl;      // the program that binds; empty: the keeper does
+};
+
+// Where an attempt's output goes: "<shared_dir>/task_outputs/<id>.out", later attempts "<id>.<attempt>.out".
+std::string stdout_path_of(const std::string& shared_dir, AttemptKey key);
+std::string stderr_path_of(const std::string& shared_dir, AttemptKey key);
+
+// Creates the two directories of output where they are missing, mode 0755.
+Status create_output_directories(const std::string& shared_dir);
+
+// The variables that only we set: --env cannot change them.
+bool is_own_variable(std::string_view name) noexcept;
+
+// Builds requests. Those of one batch differ in little, so the last one is kept and changed.
+class StartBuilder {
+ public:
+  explicit StartBuilder(TaskWorld world) : world_(std::move(world)) {}
+
+  // Good until the next call.
+  const StartRequest& build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
+                            const std::shared_ptr<const TaskSpec>& spec);
+
+ private:
+  void build_common(BatchId batch, std::optional<std::uint32_t> numa_node);
+  std::vector<std::string> build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const;
+  void bind(std::uint32_t numa_node);
+
+  const TaskWorld world_;
+  std::shared_ptr<const TaskSpec> spec_;
+  BatchId batch_;
+  StartRequest request_;
+};
+
+}  // namespace hakuriver::service
