@@ -3,6 +3,7 @@
 // The same path is taken after a failed commit: the state in memory is thrown away and made again.
 #pragma once
 
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -157,6 +158,26 @@ inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
 }
 
 }  // namespace detail
+
+// What a host that trusts a restored store writes down, so that its next start does not place those tasks either:
+// orders to nobody knows which node.
+inline std::vector<StoreRecord> records_of_restored(const HostState& state) {
+  std::map<TaskId, const LiveTask*> unknown;
+  for (const auto& [id, task] : state.live) {
+    if (task.node == kNoNode) unknown.emplace(id, &task);
+  }
+  std::vector<StoreRecord> records;
+  for (const auto& [id, task] : unknown) {
+    auto* last = records.empty() ? nullptr : &std::get<OrderRecord>(records.back());
+    if (last != nullptr && last->batch == task->batch && last->attempt == task->attempt &&
+        advance(last->first, last->count) == id) {
+      ++last->count;
+    } else {
+      records.emplace_back(OrderRecord{task->batch, id, 1, task->attempt, "", {}, {}});
+    }
+  }
+  return records;
+}
 
 inline HostState recover(const StoredState& stored, const HostPolicy& policy, Now now,
                          StoreTrust trust = StoreTrust::complete) {

@@ -1,0 +1,93 @@
+#include "service/router.hpp"
+
+#include <utility>
+
+#include "wire/json_text.hpp"
+
+namespace hakuriver::service {
+
+namespace {
+
+// Takes the next segment off a path that begins with '/'.
+std::string_view next_segment(std::string_view& path) {
+  path.remove_prefix(1);
+  const auto end = path.find('/');
+  const std::string_view segment = path.substr(0, end);
+  path = end == std::string_view::npos ? std::string_view{} : path.substr(end);
+  return segment;
+}
+
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> captures;
+  while (!pattern.empty() && !path.empty() && path[0] == '/') {
+    const std::string_view wanted = next_segment(pattern);
+    const std::string_view given = next_segment(path);
+    if (wanted == "*" && !given.empty()) {
+      captures.emplace_back(given);
+    } else if (wanted != given) {
+      return std::nullopt;
+    }
+  }
+  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return captures;
+}
+
+}  // namespace
+
+std::optional<std::string> RouteCall::query(std::string_view name) const {
+  for (const auto& [key, value] : request.query) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+void Router::operator()(HttpRequest request, std::shared_ptr<HttpResponder> responder) const {
+  bool other_method = false;
+  for (const auto& route : routes_) {
+    auto captures = match(route.pattern, request.path);
+    if (!captures) continue;
+    const bool head = request.method == "HEAD" && route.method == "GET";
+    if (request.method != route.method && !head) {
+      other_method = true;
+      continue;
+    }
+    route.function({std::move(request), std::move(*captures), std::move(responder)});
+    return;
+  }
+  HttpReply reply = error_reply({Errc::not_found, other_method ? "Method Not Allowed" : "Not Found"});
+  reply.status = other_method ? 405 : 404;
+  responder->reply(std::move(reply));
+}
+
+int http_status(Errc code) noexcept {
+  switch (code) {
+    case Errc::invalid_argument:
+    case Errc::parse:
+    case Errc::limit:
+      return 422;
+    case Errc::not_found:
+      return 404;
+    case Errc::conflict:
+      return 409;
+    case Errc::unavailable:
+      return 503;
+    case Errc::denied:
+      return 403;
+    case Errc::io:
+    case Errc::internal:
+      return 500;
+  }
+  return 500;
+}
+
+HttpReply error_reply(const Error& error) {
+  HttpReply reply;
+  reply.status = http_status(error.code);
+  wire::ObjectWriter writer(reply.body, wire::NotUtf8::replace);
+  writer.text("detail", error.message);
+  writer.close();
+  if (reply.status == 503) reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+}  // namespace hakuriver::service
