@@ -137,7 +137,9 @@ inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
       continue;
     }
     if (trust == StoreTrust::restored) {
-      state.live[id] = make_live(batch.id, Attempt{1}, kNoNode, shape_of(batch, id));
+      const auto mark = state.marks.find(id);
+      const Attempt attempt = mark == state.marks.end() ? Attempt{1} : mark->second.attempt;
+      state.live[id] = make_live(batch.id, attempt, kNoNode, shape_of(batch, id));
       state.live[id].status = TaskStatus::lost;
       set_status(batch, id, TaskStatus::lost);
       flush(advance(id, 1));
