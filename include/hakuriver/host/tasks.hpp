@@ -139,9 +139,12 @@ inline void add_order(HostTurn& turn, NodeIndex index, Order order) {
 }
 
 // Orders something about one live task to the node that holds it, if that node listens now. What is not ordered for
-// lack of a listener is ordered when the node registers.
+// lack of a listener is ordered when the node registers. A node that has lost the journal in which the attempt was
+// started is not asked: it would say, wrongly, that nothing of it runs.
 inline void order_about(HostTurn& turn, OrderKind kind, TaskId id, const LiveTask& task) {
-  if (task.node == kNoNode || !turn.state.nodes[task.node].registered) return;
+  if (task.node == kNoNode) return;
+  const NodeState& node = turn.state.nodes[task.node];
+  if (!node.registered || node.sessions[task.session] != node.sessions.back()) return;
   add_order(turn, task.node, {0, kind, task.batch, id, 1, task.attempt, std::nullopt});
 }
 
