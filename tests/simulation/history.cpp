@@ -1,0 +1,167 @@
+#include "simulation/history.hpp"
+
+#include <variant>
+
+namespace hakuriver::simulation {
+namespace {
+
+std::string name_of(AttemptKey key) {
+  return "attempt " + std::to_string(key.attempt.value) + " of task " + to_string(key.task);
+}
+
+std::string text_of(const Outcome& outcome) {
+  static constexpr std::string_view kKinds[] = {"exited", "signaled", "oom_killed", "never_started", "unknown"};
+  return std::string(kKinds[static_cast<std::size_t>(outcome.kind)]) + " " + std::to_string(outcome.value);
+}
+
+}  // namespace
+
+void History::violation(const std::string& what) {
+  violations_.push_back(what);
+  trace_.say("VIOLATION  ", what);
+  if (on_violation) on_violation();
+}
+
+void History::acknowledged(const std::string& submission_id, const Accepted& answer) {
+  const auto [known, is_new] = acknowledged_.try_emplace(submission_id, answer);
+  if (!is_new && !(known->second == answer)) {
+    violation("promise 1: submission '" + submission_id + "' was answered with batch " +
+              to_string(known->second.batch) + " and then with batch " + to_string(answer.batch));
+  }
+}
+
+void History::kill_asked(TaskId first, std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i) kill_asked_.insert(TaskId{first.value + i});
+}
+
+void History::executed(const std::string& node, AttemptKey key) {
+  ++executions_;
+  const auto before = processes_.find(key);
+  if (before != processes_.end()) {
+    violation("promise 2: " + name_of(key) + " was executed on node '" + before->second.node + "' and again on '" +
+              node + "'");
+  }
+  const auto final_status = finals_.find(key.task);
+  if (final_status != finals_.end() && !forgotten(key.task)) {
+    violation("promise 2: " + name_of(key) + " is executed though the task is " +
+              std::string(to_string(final_status->second)));
+  }
+  for_attempts(key.task, [&](AttemptKey other, const Process& process) {
+    if (other == key || !process.alive || forgotten(key.task)) return;
+    violation("promise 4: " + name_of(key) + " is executed on node '" + node + "' while " + name_of(other) +
+              " runs on '" + process.node + "'");
+  });
+  Process process;
+  process.node = node;
+  processes_.insert_or_assign(key, process);
+}
+
+void History::gone(AttemptKey key, Outcome outcome) {
+  Process& process = processes_.at(key);
+  process.alive = false;
+  process.outcome = outcome;
+}
+
+void History::unreadable(AttemptKey key) { unreadable_.insert(key); }
+
+void History::machine_restarted(const std::string& node) { restarted_.insert(node); }
+
+void History::committed(const std::vector<StoreRecord>& records) {
+  for (const auto& record : records) {
+    if (const auto* order = std::get_if<OrderRecord>(&record)) {
+      for (std::uint64_t i = 0; i < order->count; ++i) ordered_to_[TaskId{order->first.value + i}] = order->node;
+    } else if (const auto* end = std::get_if<EndRecord>(&record)) {
+      for (std::uint64_t i = 0; i < end->count; ++i) check_end(*end, TaskId{end->first.value + i});
+    } else if (const auto* back = std::get_if<ReturnRecord>(&record)) {
+      for (std::uint64_t i = 0; i < back->count; ++i) check_return(*back, TaskId{back->first.value + i});
+    }
+  }
+}
+
+void History::check_end(const EndRecord& end, TaskId task) {
+  const std::string name = "task " + to_string(task);
+  trace_.say("host       ", name, " is ", to_string(end.status), " (", text_of(end.outcome), ") ", end.message);
+  const auto [known, is_new] = finals_.try_emplace(task, end.status);
+  if (!is_new) {
+    violation("promise 5: " + name + " was " + std::string(to_string(known->second)) + " and then " +
+              std::string(to_string(end.status)));
+  }
+  if (end.message == "node forgotten") forgotten_.insert(task);
+  if (forgotten(task)) return;
+  for_attempts(task, [&](AttemptKey key, const Process& process) {
+    if (!process.alive) return;
+    violation("promise 5: " + name + " is " + std::string(to_string(end.status)) + " while its attempt " +
+              std::to_string(key.attempt.value) + " runs on node '" + process.node + "'");
+  });
+  check_outcome(end, {task, end.attempt}, name);
+}
+
+void History::check_outcome(const EndRecord& end, AttemptKey key, const std::string& name) {
+  const auto process = processes_.find(key);
+  const bool executed = process != processes_.end();
+  const std::string said = name + " is " + std::string(to_string(end.status)) + " (" + text_of(end.outcome) + ")";
+  if (end.status == TaskStatus::killed) {
+    if (kill_asked_.count(key.task) == 0) violation("promise 5: " + said + " and nobody asked for that");
+    return;
+  }
+  if (end.outcome.kind == OutcomeKind::unknown) {
+    const bool restarted = end.message == "node restarted" && restarted_.count(end.node) != 0;
+    if (!restarted && unreadable_.count(key) == 0) violation("promise 3: " + said + " but its status could be read");
+    return;
+  }
+  if (end.outcome.kind == OutcomeKind::never_started) {
+    if (executed || start_failures_[key.task] < 5) violation("promise 5: " + said + " without five faults of nodes");
+    return;
+  }
+  if (!executed) {
+    violation("promise 5: " + said + " but it never ran");
+  } else if (process->second.outcome && !(*process->second.outcome == end.outcome)) {
+    violation("promise 5: " + said + " but it really " + text_of(*process->second.outcome));
+  }
+  const bool well = end.outcome == Outcome{OutcomeKind::exited, 0};
+  if (well != (end.status == TaskStatus::completed)) violation("promise 5: " + said);
+}
+
+// What waits again under the same attempt has never run, and what waits under a new one runs no more.
+void History::check_return(const ReturnRecord& record, TaskId task) {
+  trace_.say("host       task ", task.value, " waits again as attempt ", record.attempt.value, ": ", record.reason);
+  for_attempts(task, [&](AttemptKey key, const Process& process) {
+    if (forgotten(task)) return;
+    if (process.alive) violation("promise 4: " + name_of(key) + " runs and the task waits again: " + record.reason);
+    if (key.attempt == record.attempt) violation("promise 2: " + name_of(key) + " has run and is to run again");
+  });
+}
+
+void History::check_submissions(const HostState& state) {
+  for (const auto& [submission, answer] : acknowledged_) {
+    const auto batch = state.batches.find(answer.batch);
+    if (batch == state.batches.end() || batch->second.count != answer.count) {
+      violation("promise 1: submission '" + submission + "' was acknowledged as batch " + to_string(answer.batch) +
+                " and is not there");
+    }
+  }
+  std::map<std::string, BatchId> seen;
+  for (const auto& [id, batch] : state.batches) {
+    if (batch.submission_id.empty()) continue;
+    const auto [other, is_new] = seen.try_emplace(batch.submission_id, id);
+    if (!is_new) {
+      violation("promise 1: submission '" + batch.submission_id + "' is there twice, as batch " +
+                to_string(other->second) + " and as batch " + to_string(id));
+    }
+  }
+}
+
+void History::ended(const HostState& state) {
+  check_submissions(state);
+  for (const auto& [id, batch] : state.batches) {
+    for (std::uint64_t i = 0; i < batch.count; ++i) {
+      const TaskStatus status = i < batch.statuses.size() ? batch.statuses[i] : TaskStatus::pending;
+      if (is_final(status)) continue;
+      violation("liveness: task " + to_string(task_of(id, i)) + " is still " + std::string(to_string(status)) +
+                " long after the last fault");
+      return;
+    }
+  }
+}
+
+}  // namespace hakuriver::simulation

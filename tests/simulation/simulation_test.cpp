@@ -1,0 +1,79 @@
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "simulation/cluster.hpp"
+
+using namespace hakuriver::simulation;
+
+namespace {
+
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// Built to be debugged it runs many times slower, so it looks at fewer clusters unless told otherwise.
+#ifdef NDEBUG
+constexpr std::uint64_t kSeeds = 2000;
+#else
+constexpr std::uint64_t kSeeds = 200;
+#endif
+
+}  // namespace
+
+TEST_CASE("every promise holds in clusters where everything fails") {
+  const std::uint64_t only = number_from_environment("HAKURIVER_SIMULATION_SEED", 0);
+  if (only != 0) {
+    const Findings findings = simulate(only, Mutation::none, true);
+    for (const auto& violation : findings.violations) MESSAGE("seed ", only, ": ", violation);
+    CHECK(findings.violations.empty());
+    return;
+  }
+  const std::uint64_t seeds = number_from_environment("HAKURIVER_SIMULATION_SEEDS", kSeeds);
+  std::uint64_t executions = 0;
+  std::uint64_t finals = 0;
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Findings findings = simulate(seed);
+    executions += findings.executions;
+    finals += findings.finals;
+    if (findings.violations.empty()) continue;
+    ++failed;
+    MESSAGE("seed ", seed, ": ", findings.violations[0], " (HAKURIVER_SIMULATION_SEED=", seed, " replays it)");
+    if (failed == 20) break;
+  }
+  CHECK(failed == 0);
+  MESSAGE(seeds, " simulated clusters, ", finals, " tasks, ", executions, " executions");
+  CHECK(executions > seeds);
+}
+
+TEST_CASE("the same seed gives the same history") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Findings first = simulate(seed);
+    const Findings second = simulate(seed);
+    CHECK(first.executions == second.executions);
+    CHECK(first.virtual_seconds == second.virtual_seconds);
+    CHECK(first.violations == second.violations);
+  }
+}
+
+TEST_CASE("planted bugs are found") {
+  constexpr std::uint64_t kWithin = 400;
+  for (std::size_t i = 1; i < std::size(kMutationNames); ++i) {
+    CAPTURE(kMutationNames[i]);
+    std::uint64_t found = 0;
+    std::string what;
+    for (std::uint64_t seed = 1; seed <= kWithin && found == 0; ++seed) {
+      const Findings findings = simulate(seed, static_cast<Mutation>(i));
+      if (findings.violations.empty()) continue;
+      found = seed;
+      what = findings.violations[0];
+    }
+    CHECK(found != 0);
+    MESSAGE(std::string(kMutationNames[i]), ": found by seed ", found, ": ", what);
+  }
+}
