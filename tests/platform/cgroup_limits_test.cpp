@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "platform/scratch_directory.hpp"
+#include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
 using hakuriver::test::ScratchDirectory;

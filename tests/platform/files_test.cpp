@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "platform/scratch_directory.hpp"
+#include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
 using hakuriver::test::contents_of;

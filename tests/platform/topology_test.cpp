@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "platform/scratch_directory.hpp"
+#include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
 using hakuriver::test::ScratchDirectory;

@@ -1,0 +1,126 @@
+#include "config/toml_file.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include <toml.hpp>
+
+namespace hakuriver::config {
+namespace {
+
+// The library parses by recursion without a limit of its own (20,000 brackets end the process), so what could nest
+// is counted before.
+constexpr std::size_t kMaxBrackets = 256;
+constexpr std::size_t kMaxDotsInLine = 1000;
+constexpr std::size_t kMaxLines = 10'000;
+
+std::string at_line(const std::string& name, std::size_t line) { return name + ":" + std::to_string(line) + ": "; }
+
+Status check_nesting(const std::string& text, const std::string& name) {
+  std::size_t brackets = 0;
+  std::size_t line = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view content = std::string_view(text).substr(begin, end - begin);
+    begin = end + 1;
+    if (++line > kMaxLines) return Error{Errc::limit, at_line(name, line) + "more than 10000 lines"};
+    const auto first = content.find_first_not_of(" \t");
+    if (first == std::string_view::npos || content[first] == '#') continue;
+    brackets += static_cast<std::size_t>(
+        std::count_if(content.begin(), content.end(), [](char c) { return c == '[' || c == '{'; }));
+    if (brackets > kMaxBrackets)
+      return Error{Errc::limit, at_line(name, line) + "more than 256 opening brackets in one file"};
+    if (static_cast<std::size_t>(std::count(content.begin(), content.end(), '.')) > kMaxDotsInLine) {
+      return Error{Errc::limit, at_line(name, line) + "more than 1000 dots in one line"};
+    }
+  }
+  return Unit{};
+}
+
+// The first line of the library's report, "[error] toml::parse_table: invalid line format", without what only the
+// library's authors need.
+std::string short_reason(std::string_view report) {
+  report = report.substr(0, report.find('\n'));
+  constexpr std::string_view kMark = "[error] ";
+  if (report.substr(0, kMark.size()) == kMark) report.remove_prefix(kMark.size());
+  const auto colon = report.find(": ");
+  const std::string_view function = report.substr(0, std::min(colon, report.size()));
+  const bool is_function = function.find("parse_") != std::string_view::npos || function.find("toml::") == 0;
+  if (colon != std::string_view::npos && is_function) report.remove_prefix(colon + 2);
+  while (!report.empty() && (report.back() == '.' || report.back() == ' ')) report.remove_suffix(1);
+  std::string reason;
+  for (const char c : report.substr(0, 200)) reason += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return reason.empty() ? "not TOML" : reason;
+}
+
+Given given_of(const toml::value& value) {
+  switch (value.type()) {
+    case toml::value_t::boolean:
+      return value.as_boolean(std::nothrow);
+    case toml::value_t::integer:
+      return std::int64_t{value.as_integer(std::nothrow)};
+    case toml::value_t::floating:
+      return double{value.as_floating(std::nothrow)};
+    case toml::value_t::string:
+      return std::string(value.as_string(std::nothrow).str);
+    case toml::value_t::table:
+      return Other{"a table"};
+    case toml::value_t::array:
+      break;
+    case toml::value_t::empty:
+      return Other{"nothing"};
+    default:
+      return Other{"a date or time"};
+  }
+  std::vector<std::string> items;
+  for (const auto& item : value.as_array(std::nothrow)) {
+    if (!item.is_string()) return Other{"a list that holds something else"};
+    items.emplace_back(item.as_string(std::nothrow).str);
+  }
+  return items;
+}
+
+std::size_t line_of(const toml::value& value) { return static_cast<std::size_t>(value.location().line()); }
+
+void add_section(const std::string& section, const toml::value& table, std::vector<Setting>& settings) {
+  settings.push_back({section, "", Other{"a table"}, line_of(table)});
+  for (const auto& entry : table.as_table(std::nothrow)) {
+    settings.push_back({section, entry.first, given_of(entry.second), line_of(entry.second)});
+  }
+}
+
+std::vector<Setting> settings_of(const toml::value& root) {
+  std::vector<Setting> settings;
+  if (!root.is_table()) return settings;
+  for (const auto& entry : root.as_table(std::nothrow)) {
+    if (entry.second.is_table()) {
+      add_section(entry.first, entry.second, settings);
+    } else {
+      settings.push_back({"", entry.first, given_of(entry.second), line_of(entry.second)});
+    }
+  }
+  // The library's tables have no order.
+  std::sort(settings.begin(), settings.end(), [](const Setting& a, const Setting& b) {
+    return std::tie(a.line, a.section, a.name) < std::tie(b.line, b.section, b.name);
+  });
+  return settings;
+}
+
+}  // namespace
+
+Result<std::vector<Setting>> parse_toml(const std::string& text, const std::string& name) {
+  if (const auto sound = check_nesting(text, name); !sound) return sound.error();
+  try {
+    std::istringstream stream(text, std::ios::binary);
+    return settings_of(toml::parse(stream, name));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const toml::exception& error) {
+    return Error{Errc::parse,
+                 at_line(name, static_cast<std::size_t>(error.location().line())) + short_reason(error.what())};
+  } catch (const std::exception& error) {
+    return Error{Errc::parse, name + ": " + short_reason(error.what())};
+  }
+}
+
+}  // namespace hakuriver::config
