@@ -1,26 +1,20 @@
 #include "service/null_keeper.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
+#include <string>
 #include <utility>
 
 namespace hakuriver::service {
 
 Result<std::unique_ptr<NullKeeper>> NullKeeper::open(Session session, std::function<UtcTime()> utc_now) {
-  const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event < 0) return Error{Errc::io, "eventfd: " + std::generic_category().message(errno)};
-  return std::unique_ptr<NullKeeper>(new NullKeeper(event, std::move(session), std::move(utc_now)));
+  auto event = WakeDescriptor::open();
+  if (!event) return event.error();
+  return std::unique_ptr<NullKeeper>(new NullKeeper(std::move(*event), std::move(session), std::move(utc_now)));
 }
 
-NullKeeper::NullKeeper(int event, Session session, std::function<UtcTime()> utc_now)
-    : event_(event), utc_now_(std::move(utc_now)) {
+NullKeeper::NullKeeper(WakeDescriptor event, Session session, std::function<UtcTime()> utc_now)
+    : untold_event_(std::move(event)), utc_now_(std::move(utc_now)) {
   known_.session = std::move(session);
 }
-
-NullKeeper::~NullKeeper() { ::close(event_); }
 
 Result<KeeperListing> NullKeeper::take_over(const std::string& cluster_id, Epoch epoch) {
   if (epoch < known_.epoch) return Error{Errc::denied, "epoch " + std::to_string(known_.epoch.value) + " was seen"};
@@ -49,7 +43,7 @@ Status NullKeeper::start(const StartRequest& request) {
   attempt.numa_node = request.numa_node;
   ended_.emplace_hint(ended_.end(), attempt.record, std::move(attempt));
   untold_.push_back(last_record_);
-  if (untold_.size() == 1) ::eventfd_write(event_, 1);
+  if (untold_.size() == 1) untold_event_.set();
   return Unit{};
 }
 
@@ -65,8 +59,7 @@ Status NullKeeper::confirm(std::uint64_t record) {
 }
 
 void NullKeeper::dispatch(const KeeperEvents& events) {
-  eventfd_t count = 0;
-  ::eventfd_read(event_, &count);
+  untold_event_.clear();
   for (const std::uint64_t record : std::exchange(untold_, {})) {
     const auto ended = ended_.find(record);
     if (ended == ended_.end()) continue;

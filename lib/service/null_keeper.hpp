@@ -11,6 +11,7 @@
 #include "hakuriver/keeper.hpp"
 #include "hakuriver/result.hpp"
 #include "hakuriver/time.hpp"
+#include "service/wake_descriptor.hpp"
 
 namespace hakuriver::service {
 
@@ -19,21 +20,18 @@ class NullKeeper final : public KeeperPort {
  public:
   // `journal_id` and `boot_id`: 32 hex digits each.
   static Result<std::unique_ptr<NullKeeper>> open(Session session, std::function<UtcTime()> utc_now);
-  ~NullKeeper() override;
-  NullKeeper(const NullKeeper&) = delete;
-  NullKeeper& operator=(const NullKeeper&) = delete;
 
   Result<KeeperListing> take_over(const std::string& cluster_id, Epoch epoch) override;
   Status start(const StartRequest& request) override;
   Status signal(AttemptKey key, TaskSignal signal, std::chrono::milliseconds grace) override;
   Status confirm(std::uint64_t record) override;
-  int descriptor() const override { return event_; }
+  int descriptor() const override { return untold_event_.get(); }
   void dispatch(const KeeperEvents& events) override;
 
  private:
-  NullKeeper(int event, Session session, std::function<UtcTime()> utc_now);
+  NullKeeper(WakeDescriptor event, Session session, std::function<UtcTime()> utc_now);
 
-  const int event_;  // an eventfd, readable while something is untold
+  const WakeDescriptor untold_event_;
   const std::function<UtcTime()> utc_now_;
   KeeperListing known_;                          // without its attempts
   std::map<AttemptKey, std::uint64_t> records_;  // of those not confirmed

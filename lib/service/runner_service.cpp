@@ -1,14 +1,11 @@
 #include "service/runner_service.hpp"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <system_error>
 #include <utility>
 
 #include "service/runner_calls.hpp"
@@ -30,13 +27,13 @@ Result<std::unique_ptr<RunnerService>> RunnerService::open(RunnerServiceOptions 
     return Error{Errc::invalid_argument,
                  "'" + options.world.node + "' is not a node's name: expected 1 to 63 of A-Z a-z 0-9 . _ -"};
   }
-  const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake < 0) return Error{Errc::io, "eventfd: " + std::generic_category().message(errno)};
-  return std::unique_ptr<RunnerService>(new RunnerService(std::move(options), std::move(ports), wake));
+  auto wake = WakeDescriptor::open();
+  if (!wake) return wake.error();
+  return std::unique_ptr<RunnerService>(new RunnerService(std::move(options), std::move(ports), std::move(*wake)));
 }
 
-RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, int wake)
-    : wake_(wake),
+RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, WakeDescriptor wake)
+    : wake_(std::move(wake)),
       ports_(std::move(ports)),
       shared_dir_(options.world.shared_dir),
       builder_(options.world),
@@ -48,8 +45,6 @@ RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, in
   keeper_events_.ended = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptEnded{it}); };
   keeper_events_.gone = [this](const Error& error) { take_keeper_status(error); };
 }
-
-RunnerService::~RunnerService() { ::close(wake_); }
 
 Status RunnerService::serve() {
   now_ = ports_.now();
@@ -66,7 +61,7 @@ void RunnerService::stop(RunnerStop how) noexcept {
   int before = wish_.load();
   while (before < wish && !wish_.compare_exchange_weak(before, wish)) {
   }
-  wake();
+  wake_.set();
 }
 
 void RunnerService::ask(Question question) {
@@ -74,7 +69,7 @@ void RunnerService::ask(Question question) {
     const std::lock_guard lock(mutex_);
     questions_.push_back(std::move(question));
   }
-  wake();
+  wake_.set();
 }
 
 void RunnerService::post(What what) {
@@ -82,21 +77,16 @@ void RunnerService::post(What what) {
     const std::lock_guard lock(mutex_);
     inbox_.push_back(std::move(what));
   }
-  wake();
+  wake_.set();
 }
 
-void RunnerService::wake() noexcept { ::eventfd_write(wake_, 1); }
-
 void RunnerService::wait() {
-  std::array<pollfd, 2> files{{{wake_, POLLIN, 0}, {has_keeper_ ? ports_.keeper->descriptor() : -1, POLLIN, 0}}};
+  std::array<pollfd, 2> files{{{wake_.get(), POLLIN, 0}, {has_keeper_ ? ports_.keeper->descriptor() : -1, POLLIN, 0}}};
   const auto next = next_wakeup(state_);
   timespec limit{};
   if (next) limit = to_timespec(std::max(*next - ports_.now().monotonic, std::chrono::microseconds{0}));
   ::ppoll(files.data(), files.size(), next ? &limit : nullptr, nullptr);
-  if (files[0].revents != 0) {
-    eventfd_t count = 0;
-    ::eventfd_read(wake_, &count);
-  }
+  if (files[0].revents != 0) wake_.clear();
   if (files[1].revents != 0) take_keeper_events();
 }
 

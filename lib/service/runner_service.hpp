@@ -23,6 +23,7 @@
 #include "hakuriver/time.hpp"
 #include "service/call_lane.hpp"
 #include "service/runner_start.hpp"
+#include "service/wake_descriptor.hpp"
 
 namespace hakuriver::service {
 
@@ -49,7 +50,6 @@ class RunnerService {
   using Question = std::function<void(const RunnerState&)>;
 
   static Result<std::unique_ptr<RunnerService>> open(RunnerServiceOptions options, RunnerPorts ports);
-  ~RunnerService();
   RunnerService(const RunnerService&) = delete;
   RunnerService& operator=(const RunnerService&) = delete;
 
@@ -64,10 +64,9 @@ class RunnerService {
   void ask(Question question);
 
  private:
-  RunnerService(RunnerServiceOptions options, RunnerPorts ports, int wake);
+  RunnerService(RunnerServiceOptions options, RunnerPorts ports, WakeDescriptor wake);
 
   void post(What what);
-  void wake() noexcept;
   void wait();
   void turn();
   void take_wish();
@@ -89,7 +88,7 @@ class RunnerService {
   void perform(runner_effect::Stopped& effect);
   void take_keeper_status(const Status& status);
 
-  const int wake_;  // an eventfd: something was posted, or a wish changed
+  const WakeDescriptor wake_;  // something was posted, or a wish changed
   const RunnerPorts ports_;
   const std::string shared_dir_;
   StartBuilder builder_;

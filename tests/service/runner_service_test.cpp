@@ -1,0 +1,166 @@
+#include "service/runner_service.hpp"
+
+#include <doctest/doctest.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "service/runner_routes.hpp"
+#include "service/running_runner.hpp"
+#include "service/scripted_host.hpp"
+
+using namespace hakuriver;
+using hakuriver::test::RunningRunner;
+using hakuriver::test::ScriptedHost;
+using Seen = ScriptedHost::Seen;
+
+namespace {
+
+constexpr BatchId kBatch{1000};
+
+std::shared_ptr<const TaskSpec> spec_of(Argv argv) {
+  auto spec = std::make_shared<TaskSpec>();
+  spec->argv = std::move(argv);
+  return spec;
+}
+
+HttpReply ask(RunningRunner& runner, const std::string& method, const std::string& path) {
+  const auto callers =
+      service::make_local_callers(service::make_runner_routes(*runner.service, [] { return test::busy(34); }));
+  HttpRequest request;
+  request.method = method;
+  request.path = path;
+  auto reply = callers()->call(request, test::kPatience);
+  REQUIRE(reply);
+  return *reply;
+}
+
+}  // namespace
+
+TEST_CASE("a task travels from the host to the keeper and its end back to the host") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  host.order_start(kBatch, 1, spec_of({"true"}));
+  host.wait_until([](const Seen& seen) { return seen.ended().size() == 1; });
+  const auto seen = host.seen();
+  CHECK(seen.hellos.at(0).node == "node1");
+  CHECK(seen.registrations.at(0).challenge == 17);
+  CHECK(seen.registrations.at(0).facts == test::two_cores());
+  CHECK(seen.events.at(0).kind == NodeEventKind::started);
+  CHECK(seen.ended().at(0).key == AttemptKey{TaskId{1001}, Attempt{1}});
+  CHECK(seen.ended().at(0).outcome == Outcome{OutcomeKind::exited, 0});
+  CHECK(std::filesystem::is_directory(runner.shared.path + "/task_outputs"));
+  CHECK(std::filesystem::is_directory(runner.shared.path + "/task_errors"));
+}
+
+TEST_CASE("many more tasks than the node has room for all end, each once, in order") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  constexpr std::uint64_t kCount = 5000;
+  host.order_start(kBatch, kCount, spec_of({"true"}));
+  host.wait_until([](const Seen& seen) { return seen.ended().size() >= kCount; });
+  const auto ended = host.seen().ended();
+  REQUIRE(ended.size() == kCount);
+  bool in_order = true;
+  for (std::uint64_t i = 0; i < kCount; ++i) in_order = in_order && ended[i].key.task == task_of(kBatch, i);
+  CHECK(in_order);
+}
+
+TEST_CASE("a report with the machine's health comes although nothing happens") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) {
+    return !seen.reports.empty() && seen.reports.back().health && seen.reports.back().health->cpu_percent == 12;
+  });
+  CHECK(host.seen().events.empty());
+}
+
+TEST_CASE("a runner asks until there is a host, and says only once why it waits") {
+  ScriptedHost host;
+  host.answer_with(500, "nobody");
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.calls > 5; });
+  CHECK(runner.log.count("500") == 1);
+  host.answer_with(200);
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+}
+
+TEST_CASE("a token that the host does not accept is named once, and tried again") {
+  ScriptedHost host;
+  host.answer_with(401, R"({"detail": "a token is needed"})");
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.calls > 5; });
+  CHECK(runner.log.count("does not accept this runner's token (401)") == 1);
+  host.answer_with(200);
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+}
+
+TEST_CASE("a host that forgot the run gets a new registration that lists what was not confirmed") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  host.answer_with(409, wire::encode(NodeRefusal{Refusal::register_again, "unknown run"}));
+  host.wait_until([calls = host.seen().calls](const Seen& seen) { return seen.calls > calls + 2; });
+  host.answer_with(200);
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 2; });
+  CHECK(host.seen().registrations.at(1).run == RunId{2});
+  host.order_start(kBatch, 3, spec_of({"true"}));
+  host.wait_until([](const Seen& seen) { return seen.ended().size() == 3; });
+}
+
+TEST_CASE("a runner that stops says goodbye after everything is told") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  host.order_start(kBatch, 100, spec_of({"true"}));
+  host.wait_until([](const Seen& seen) { return !seen.events.empty(); });
+  runner.service->stop(RunnerStop::leave_tasks);
+  runner.thread.join();
+  const auto seen = host.seen();
+  CHECK(seen.goodbyes == 1);
+  std::size_t told = 0;
+  for (const auto& event : seen.events) told += event.kind != NodeEventKind::started ? 1U : 0U;
+  CHECK(told == 100);
+}
+
+TEST_CASE("a runner without a host stops at once when it is asked to") {
+  ScriptedHost host;
+  host.answer_with(503, "{}");
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.calls > 0; });
+  SUBCASE("and leaves its tasks") { runner.service->stop(RunnerStop::leave_tasks); }
+  SUBCASE("and tells nobody") { runner.service->stop(RunnerStop::at_once); }
+  runner.thread.join();
+  CHECK(host.seen().goodbyes == 0);
+}
+
+TEST_CASE("a weaker wish to stop does not take a stronger one back") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  host.answer_with(503, "{}");
+  runner.service->stop(RunnerStop::at_once);
+  runner.service->stop(RunnerStop::leave_tasks);
+  runner.thread.join();
+  CHECK(host.seen().goodbyes == 0);
+}
+
+TEST_CASE("a runner answers reads where it listens") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return !seen.reports.empty(); });
+  const auto health = ask(runner, "GET", "/health");
+  CHECK(health.status == 200);
+  CHECK(health.body.find(R"("hostname":"node1")") != std::string::npos);
+  CHECK(health.body.find(R"("registered":true)") != std::string::npos);
+  CHECK(health.body.find(R"("cpu_percent":34)") != std::string::npos);
+  CHECK(ask(runner, "GET", "/tasks").body == R"({"tasks":[],"waiting":0})");
+  CHECK(ask(runner, "GET", "/api/tasks").status == 200);
+  CHECK(ask(runner, "POST", "/tasks").status == 405);
+  CHECK(ask(runner, "GET", "/task/1/stdout").status == 404);
+}

@@ -1,0 +1,204 @@
+#include "service/runner_start.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hakuriver/numactl.hpp"
+#include "service/running_runner.hpp"
+
+using namespace hakuriver;
+using service::StartBuilder;
+using service::TaskWorld;
+
+namespace {
+
+constexpr BatchId kBatch{41};
+constexpr AttemptKey kFirst{TaskId{42}, Attempt{1}};
+
+TaskWorld a_world() {
+  TaskWorld world;
+  world.node = "node1";
+  world.host_url = "http://10.0.0.1:8000";
+  world.shared_dir = "/shared";
+  world.local_temp_dir = "/scratch";
+  world.environment = {{"PATH", "/opt/haku/bin:/usr/bin:/bin"}, {"HOME", "/home/ann"}};
+  world.numa_nodes = {{0, {0, 1}, 0}, {1, {2, 3}, 0}};
+  world.binds_numa = true;
+  return world;
+}
+
+std::shared_ptr<TaskSpec> a_spec() {
+  auto spec = std::make_shared<TaskSpec>();
+  spec->argv = {"cat", "a b"};
+  spec->resources = {500, 1024};
+  return spec;
+}
+
+StartRequest build(const TaskWorld& world, const std::shared_ptr<const TaskSpec>& spec,
+                   std::optional<std::uint32_t> numa = {}) {
+  StartBuilder builder(world);
+  return builder.build(kFirst, kBatch, numa, spec);
+}
+
+std::string value_of(const StartRequest& request, const std::string& name) {
+  std::vector<std::string> found;
+  for (const auto& entry : request.environment) {
+    if (entry.starts_with(name + "=")) found.push_back(entry.substr(name.size() + 1));
+  }
+  if (found.empty()) return "(none)";
+  CHECK(found.size() == 1);
+  return found.front();
+}
+
+}  // namespace
+
+TEST_CASE("a task's environment is the node's, then --env, and its own variables stand") {
+  auto spec = a_spec();
+  spec->environment = {{"MODE", "a"}, {"MODE", "b"}, {"HOME", "/tmp"}, {"HAKURIVER_TASK_ID", "1"}};
+  const auto request = build(a_world(), spec);
+  struct Row {
+    std::string name, value;
+  };
+  const std::vector<Row> rows{
+      {"PATH", "/opt/haku/bin:/usr/bin:/bin"},
+      {"HOME", "/tmp"},
+      {"MODE", "b"},
+      {"HAKURIVER_TASK_ID", "42"},
+      {"HAKURIVER_TASK_ATTEMPT", "1"},
+      {"HAKURIVER_BATCH_ID", "41"},
+      {"HAKURIVER_SHARED_DIR", "/shared"},
+      {"HAKURIVER_LOCAL_TEMP_DIR", "/scratch"},
+      {"HAKURIVER_NODE", "node1"},
+      {"HAKURIVER_HOST", "http://10.0.0.1:8000"},
+      {"HAKURIVER_TARGET_NUMA_NODE", "(none)"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.name);
+    CHECK(value_of(request, row.name) == row.value);
+  }
+  CHECK(request.environment.size() == 10);
+}
+
+TEST_CASE("a task runs where it was told to, below the shared directory unless the path is whole") {
+  struct Row {
+    std::string given, used;
+  };
+  const std::vector<Row> rows{{"", "/shared"}, {"runs/1", "/shared/runs/1"}, {"/data", "/data"}};
+  for (const auto& row : rows) {
+    auto spec = a_spec();
+    spec->working_directory = row.given;
+    CHECK(build(a_world(), spec).working_directory == row.used);
+  }
+}
+
+TEST_CASE("output files are named by task, and by attempt from the second on") {
+  CHECK(service::stdout_path_of("/s", kFirst) == "/s/task_outputs/42.out");
+  CHECK(service::stderr_path_of("/s", kFirst) == "/s/task_errors/42.err");
+  CHECK(service::stdout_path_of("/s", {TaskId{42}, Attempt{2}}) == "/s/task_outputs/42.2.out");
+  CHECK(service::stderr_path_of("/s", {TaskId{42}, Attempt{11}}) == "/s/task_errors/42.11.err");
+}
+
+TEST_CASE("tasks of one batch differ in what is theirs, those of another batch in everything") {
+  StartBuilder builder(a_world());
+  const auto spec = a_spec();
+  const StartRequest first = builder.build(kFirst, kBatch, {}, spec);
+  const StartRequest second = builder.build({TaskId{43}, Attempt{2}}, kBatch, {}, spec);
+  CHECK(second.argv == first.argv);
+  CHECK(second.key == AttemptKey{TaskId{43}, Attempt{2}});
+  CHECK(value_of(second, "HAKURIVER_TASK_ID") == "43");
+  CHECK(value_of(second, "HAKURIVER_TASK_ATTEMPT") == "2");
+  CHECK(second.stdout_path == "/shared/task_outputs/43.2.out");
+  CHECK(second.environment.size() == first.environment.size());
+  auto other = a_spec();
+  other->argv = {"ls"};
+  const StartRequest third = builder.build({TaskId{51}, Attempt{1}}, BatchId{50}, {}, other);
+  CHECK(third.argv == Argv{"ls"});
+  CHECK(value_of(third, "HAKURIVER_BATCH_ID") == "50");
+  CHECK(third.millicores == 500);
+  CHECK(third.memory_bytes == 1024);
+}
+
+TEST_CASE("a NUMA node is bound by the keeper, by numactl, or on a synthetic machine not at all") {
+  const auto spec = a_spec();
+  SUBCASE("by the keeper") {
+    const auto request = build(a_world(), spec, 1);
+    CHECK(request.argv == Argv{"cat", "a b"});
+    CHECK(request.cpus == std::vector<std::uint32_t>{2, 3});
+    CHECK(request.numa_node == 1U);
+    CHECK(value_of(request, "HAKURIVER_TARGET_NUMA_NODE") == "1");
+  }
+  SUBCASE("by numactl") {
+    auto world = a_world();
+    world.numactl = "/usr/bin/numactl";
+    const auto request = build(world, spec, 1);
+    CHECK(request.argv == Argv{"/usr/bin/numactl", "--cpunodebind=1", "--membind=1", "--", "cat", "a b"});
+    CHECK(request.cpus.empty());
+    CHECK(request.numa_node == 1U);
+  }
+  SUBCASE("not at all") {
+    auto world = a_world();
+    world.binds_numa = false;
+    world.numactl = "/usr/bin/numactl";
+    const auto request = build(world, spec, 1);
+    CHECK(request.argv == Argv{"cat", "a b"});
+    CHECK(request.cpus.empty());
+    CHECK(request.numa_node == 1U);
+  }
+  SUBCASE("and no NUMA node is asked for") {
+    const auto request = build(a_world(), spec);
+    CHECK(request.cpus.empty());
+    CHECK_FALSE(request.numa_node);
+  }
+}
+
+TEST_CASE("numactl gets no command that it could not start, for it would hide why") {
+  const test::ScratchDirectory scratch;
+  auto world = a_world();
+  world.shared_dir = scratch.path;
+  world.numactl = "/usr/bin/numactl";
+  std::filesystem::create_directory(scratch.path + "/directory");
+  std::filesystem::copy_file("/bin/true", scratch.path + "/program");
+  struct Row {
+    std::string command;
+    bool wrapped;
+  };
+  const std::vector<Row> rows{{"no-such-command", false}, {"./program", true}, {"./directory", false},
+                              {"/bin/true", true},        {"/no/such", false}, {"", false}};
+  for (const auto& row : rows) {
+    CAPTURE(row.command);
+    auto spec = a_spec();
+    spec->argv = {row.command};
+    const auto request = build(world, spec, 0);
+    CHECK((request.argv.front() == world.numactl) == row.wrapped);
+    CHECK(request.cpus.empty() == row.wrapped);
+  }
+}
+
+TEST_CASE("numactl is asked for one node of CPUs and memory, and the command stays as it is") {
+  CHECK(build_numactl({"a", "-b", "c d"}, 3) ==
+        Argv{"numactl", "--cpunodebind=3", "--membind=3", "--", "a", "-b", "c d"});
+  CHECK(build_numactl({"--x"}, 0, "/n") == Argv{"/n", "--cpunodebind=0", "--membind=0", "--", "--x"});
+}
+
+TEST_CASE("the output directories are made readable for all, whatever our umask") {
+  const test::ScratchDirectory scratch;
+  const mode_t before = ::umask(077);
+  CHECK(service::create_output_directories(scratch.path));
+  ::umask(before);
+  CHECK(service::create_output_directories(scratch.path));
+  for (const std::string name : {"/task_outputs", "/task_errors"}) {
+    struct stat file {};
+    REQUIRE(::stat((scratch.path + name).c_str(), &file) == 0);
+    CHECK((file.st_mode & 0777U) == 0755U);
+  }
+  const auto failed = service::create_output_directories(scratch.path + "/no/such");
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message.find("'" + scratch.path + "/no/such/task_outputs'") != std::string::npos);
+}
