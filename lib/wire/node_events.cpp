@@ -12,10 +12,10 @@ namespace {
 constexpr std::uint64_t kMost32 = std::numeric_limits<std::uint32_t>::max();
 
 // The order of names is the order of the columns' numbers below.
-constexpr std::array<std::string_view, 15> kAttemptColumns{
-    "kind",          "task",         "attempt",     "state",      "pid", "started_at",
-    "record",        "outcome",      "value",       "by_request", "ran", "cpu_microseconds",
-    "max_rss_bytes", "stdout_bytes", "stderr_bytes"};
+constexpr std::array<std::string_view, 18> kAttemptColumns{
+    "kind",          "task",         "attempt",      "state",      "pid",          "started_at",
+    "record",        "outcome",      "value",        "by_request", "ran",          "cpu_microseconds",
+    "max_rss_bytes", "stdout_bytes", "stderr_bytes", "millicores", "memory_bytes", "numa_node"};
 enum AttemptColumn : std::size_t {
   kKind,
   kTask,
@@ -31,12 +31,26 @@ enum AttemptColumn : std::size_t {
   kCpu,
   kRss,
   kStdout,
-  kStderr
+  kStderr,
+  kMillicores,
+  kMemory,
+  kAttemptNuma
 };
 
 constexpr std::array<std::string_view, 7> kOrderColumns{"sequence", "kind",    "batch",    "first",
                                                         "tasks",    "attempt", "numa_node"};
 enum OrderColumn : std::size_t { kSequence, kOrderKind, kBatch, kFirst, kCount, kOrderAttempt, kNuma };
+
+// None is 0, so that records without NUMA nodes have no such column.
+std::int64_t column_of(const std::optional<std::uint32_t>& numa_node) {
+  return numa_node ? std::int64_t{*numa_node} + 1 : 0;
+}
+
+std::optional<std::uint32_t> numa_of(Scanner& in, std::int64_t number) {
+  const auto numa = narrow_to<std::uint64_t>(in, number, kMost32 + 1);
+  if (numa == 0) return std::nullopt;
+  return static_cast<std::uint32_t>(numa - 1);
+}
 
 template <class Attempts>
 void write_attempts(ObjectWriter& object, std::size_t count, const Attempts& at) {
@@ -62,6 +76,9 @@ void write_attempts(ObjectWriter& object, std::size_t count, const Attempts& at)
   number(kRss, [](A a) { return a.usage.max_rss_bytes; });
   number(kStdout, [](A a) { return a.stdout_bytes; });
   number(kStderr, [](A a) { return a.stderr_bytes; });
+  number(kMillicores, [](A a) { return a.millicores; });
+  number(kMemory, [](A a) { return a.memory_bytes; });
+  number(kAttemptNuma, [](A a) { return column_of(a.numa_node); });
   write_text_column(object, count, [&](std::size_t i) -> const std::string& { return at(i).message; });
 }
 
@@ -95,6 +112,9 @@ KeptAttempt attempt_at(Scanner& in, const AttemptTable& table, std::size_t i, At
   a.usage = {static_cast<std::uint64_t>(table(kCpu, i)), static_cast<std::uint64_t>(table(kRss, i))};
   a.stdout_bytes = static_cast<std::uint64_t>(table(kStdout, i));
   a.stderr_bytes = static_cast<std::uint64_t>(table(kStderr, i));
+  a.millicores = static_cast<std::uint64_t>(table(kMillicores, i));
+  a.memory_bytes = static_cast<std::uint64_t>(table(kMemory, i));
+  a.numa_node = numa_of(in, table(kAttemptNuma, i));
   return a;
 }
 
@@ -126,8 +146,7 @@ Order order_at(Scanner& in, const Columns<kOrderColumns.size()>& table, std::siz
   order.first.value = add(before ? before->first.value : 0, kFirst);
   order.count = static_cast<std::uint64_t>(table(kCount, i));
   order.attempt.value = narrow_to<std::uint32_t>(in, table(kOrderAttempt, i), kMost32);
-  const auto numa = narrow_to<std::uint64_t>(in, table(kNuma, i), kMost32 + 1);
-  if (numa > 0) order.numa_node = static_cast<std::uint32_t>(numa - 1);
+  order.numa_node = numa_of(in, table(kNuma, i));
   return order;
 }
 
@@ -166,8 +185,7 @@ void append_orders(std::string& out, const std::vector<Order>& orders) {
   difference(kFirst, [](const Order& order) { return order.first.value; });
   number(kCount, [](const Order& order) { return order.count; });
   number(kOrderAttempt, [](const Order& order) { return order.attempt.value; });
-  // None is 0, so that a bundle without NUMA nodes has no such column.
-  number(kNuma, [](const Order& order) { return order.numa_node ? std::int64_t{*order.numa_node} + 1 : 0; });
+  number(kNuma, [](const Order& order) { return column_of(order.numa_node); });
   object.close();
 }
 

@@ -35,7 +35,10 @@ template <class M>
 constexpr Member<M> kConfirmed{"confirmed", [](Scanner& in, M& m) { m.confirmed = in.u64(); }};
 
 constexpr Member<Hello> kHello[] = {
-    {"version", [](Scanner& in, Hello& m) { m.version = in.u32(); }}, kNode<Hello>, kRunnerId<Hello>};
+    {"version", [](Scanner& in, Hello& m) { m.version = in.u32(); }},
+    kNode<Hello>,
+    kRunnerId<Hello>,
+    {"epoch_seen", [](Scanner& in, Hello& m) { m.epoch_seen.value = in.u64(); }, false}};
 
 constexpr Member<Introduction> kIntroduction[] = {
     {"cluster_id", [](Scanner& in, Introduction& m) { m.cluster_id = in.text(); }},
@@ -217,6 +220,7 @@ std::string encode(const Hello& message) {
     object.number("version", message.version);
     object.text("node", message.node);
     object.text("runner_id", message.runner_id);
+    object.number("epoch_seen", message.epoch_seen.value);
   });
 }
 

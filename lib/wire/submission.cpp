@@ -109,6 +109,17 @@ void append_failed_targets(std::string& out, const std::vector<FailedTarget>& fa
   });
 }
 
+std::vector<FailedTarget> read_failed_targets(ObjectReader& in, InvalidInput& errors) {
+  std::vector<FailedTarget> targets;
+  const Json* const failed = in.find("failed_targets");
+  for (std::size_t i = 0; failed != nullptr && failed->is_array() && i < failed->size(); ++i) {
+    ObjectReader one((*failed)[i], errors, in.path_to("failed_targets") + i);
+    std::string target = one.text("target");
+    targets.push_back({std::move(target), one.text("reason")});
+  }
+  return targets;
+}
+
 void append_task_ids(std::string& out, const SubmitAnswer& answer) {
   out += '[';
   for (std::uint64_t i = 0; i < answer.count; ++i) {
@@ -244,12 +255,7 @@ Result<SubmitAnswer> decode_submit_answer(std::string_view body) {
   SubmitAnswer answer;
   answer.batch.value = in.id("batch_id");
   answer.count = in.whole("count", 0, 1, kMaxBatchTasks);
-  const Json* const failed = in.find("failed_targets");
-  for (std::size_t i = 0; failed != nullptr && failed->is_array() && i < failed->size(); ++i) {
-    ObjectReader one((*failed)[i], errors, in.path_to("failed_targets") + i);
-    std::string target = one.text("target");
-    answer.failed_targets.push_back({std::move(target), one.text("reason")});
-  }
+  answer.failed_targets = read_failed_targets(in, errors);
   if (!errors.empty()) return errors.error();
   return answer;
 }
@@ -261,6 +267,16 @@ std::string encode_refused_submission(std::string_view detail, const std::vector
   append_failed_targets(object.member("failed_targets"), failed_targets);
   object.close();
   return out;
+}
+
+std::vector<FailedTarget> decode_refused_targets(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return {};
+  InvalidInput errors;
+  ObjectReader in(*json, errors);
+  auto targets = read_failed_targets(in, errors);
+  if (!errors.empty()) return {};
+  return targets;
 }
 
 }  // namespace hakuriver::wire

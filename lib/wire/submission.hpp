@@ -42,5 +42,7 @@ Result<SubmitAnswer> decode_submit_answer(std::string_view body);   // either
 
 // The body of 503 where every target was refused.
 std::string encode_refused_submission(std::string_view detail, const std::vector<FailedTarget>& failed_targets);
+// The targets in such a body; none where it is another one.
+std::vector<FailedTarget> decode_refused_targets(std::string_view body);
 
 }  // namespace hakuriver::wire
