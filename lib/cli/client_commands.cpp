@@ -1,0 +1,61 @@
+#include "cli/client_commands.hpp"
+
+#include <string>
+
+#include "cli/exit_status.hpp"
+#include "http/url.hpp"
+#include "wire/people.hpp"
+
+namespace hakuriver::cli {
+namespace {
+
+// All of them may be asked twice without harm.
+Result<HttpReply> post(ClientSession& session, const std::string& path) {
+  return session.host().send({.method = "POST", .path = path, .is_repeatable = true});
+}
+
+std::string words_of(std::string_view verb, std::uint64_t id, const CommandAnswer& answer) {
+  std::string words = std::to_string(id) + ": " + std::string(verb);
+  if (answer.asked > 0) {
+    words += " asked of " + std::to_string(answer.asked) + (answer.asked == 1 ? " task" : " tasks");
+  }
+  if (answer.done > 0) {
+    words += std::string(answer.asked > 0 ? "," : "") + " done for " + std::to_string(answer.done) +
+             (answer.done == 1 ? " task" : " tasks");
+  }
+  return words;
+}
+
+int command_task(ClientSession& session, std::string_view verb, std::uint64_t id) {
+  const auto reply = post(session, "/api/v1/tasks/" + std::to_string(id) + "/" + std::string(verb));
+  if (!reply) return session.fail(reply.error());
+  if (reply->status / 100 != 2) return session.fail(*reply);
+  if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
+  const auto answer = wire::decode_command_answer(reply->body);
+  if (answer) session.say(words_of(verb, id, *answer));
+  return kExitGood;
+}
+
+}  // namespace
+
+int command_tasks(ClientSession& session, std::string_view verb) {
+  int worst = kExitGood;
+  for (const auto id : session.options().ids) {
+    const int exit = command_task(session, verb, id);
+    if (exit != kExitGood) worst = exit;
+    if (exit == kExitUnreachable) break;
+  }
+  return worst;
+}
+
+int command_node(ClientSession& session, std::string_view verb) {
+  const std::string& node = session.options().node;
+  const auto reply = post(session, "/api/v1/nodes/" + http::encode_percent(node) + "/" + std::string(verb));
+  if (!reply) return session.fail(reply.error());
+  if (reply->status / 100 != 2) return session.fail(*reply);
+  if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
+  session.say("node '" + node + "': " + std::string(verb) + " done");
+  return kExitGood;
+}
+
+}  // namespace hakuriver::cli
