@@ -35,9 +35,6 @@ void Agent::crash() {
 void Agent::stop(bool stop_tasks) {
   if (!up()) return;
   world_.trace.say(machine_.name(), "      agent is asked to stop", stop_tasks ? " with its tasks" : "");
-  if (stop_tasks) {
-    for (const auto& [key, attempt] : state_->attempts) world_.history.kill_asked(key.task, 1);
-  }
   take(runner_event::Stop{stop_tasks});
 }
 
@@ -148,6 +145,11 @@ void Agent::perform(const runner_effect::SendReport& effect) {
   }
   if (world_.mutation == Mutation::confirm_before_commit) machine_.confirm(state_->last_record);
   call<host_event::TakeReport, host_action::AnswerReport, Receipt>(effect, 3s);
+}
+
+void Agent::perform(const runner_effect::SignalAttempt& effect) {
+  if (state_->stop_tasks) world_.history.kill_asked(effect.key.task, 1);
+  machine_.signal(effect);
 }
 
 void Agent::perform(const runner_effect::SayGoodbye& effect) {

@@ -37,7 +37,7 @@ class Agent {
   void perform(const runner_effect::SendReport& effect);
   void perform(const runner_effect::SayGoodbye& effect);
   void perform(const runner_effect::StartAttempt& effect) { machine_.start(effect); }
-  void perform(const runner_effect::SignalAttempt& effect) { machine_.signal(effect); }
+  void perform(const runner_effect::SignalAttempt& effect);
   void perform(const runner_effect::ConfirmRecords& effect) { machine_.confirm(effect.record); }
   void perform(const runner_effect::Note& effect);
   void perform(const runner_effect::Stopped&);

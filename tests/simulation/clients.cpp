@@ -25,7 +25,7 @@ void Clients::submit_something() {
   host_event::Submit submission;
   submission.submission_id = "s" + std::to_string(++submissions_);
   submission.content_digest = submissions_;
-  submission.count = random.chance(0.3) ? 1 : 1 + random.below(12);
+  submission.count = random.chance(0.3) ? 1 : 1 + random.below(random.chance(0.2) ? 60 : 12);
   if (random.chance(0.4)) {
     const std::uint64_t targets = random.chance(0.5) ? 1 : 1 + random.below(4);
     for (std::uint64_t i = 0; i < targets; ++i) {
@@ -102,9 +102,8 @@ void Clients::command(host_event::Command command, std::uint64_t id) {
 void Clients::command_node() {
   const std::string& node = nodes_[world_.random.below(nodes_.size())];
   const std::uint64_t which = world_.random.below(10);
-  if (which < 2) command(host_event::NodeCommand::drain, node);
-  if (which >= 2 && which < 8) command(host_event::NodeCommand::undrain, node);
-  if (which >= 8 && world_.profile.forgets) command(host_event::NodeCommand::forget, node);
+  if (world_.profile.forgets && which < 6) return command(host_event::NodeCommand::forget, node);
+  command(which % 2 == 0 ? host_event::NodeCommand::drain : host_event::NodeCommand::undrain, node);
 }
 
 void Clients::command(host_event::NodeCommand command, const std::string& node) {

@@ -6,6 +6,8 @@
 namespace hakuriver::simulation {
 namespace {
 
+constexpr microseconds kPatience = 600s;  // with no task becoming final, once nothing fails any more
+
 NodeFacts draw_facts(Random& random) {
   NodeFacts facts;
   facts.millicores = 4000;
@@ -102,15 +104,23 @@ bool Cluster::at_rest() const {
                      [](const auto& each) { return unfinished(each.second) == 0; });
 }
 
-void Cluster::watch_end(MonotonicTime deadline) {
+// Waits for as long as tasks become final now and then.
+void Cluster::watch_end(std::uint64_t finals, MonotonicTime deadline) {
   for (auto& node : nodes_) {
     if (!node.agent->up()) node.agent->start();
   }
   if (at_rest() || deadline < world_.scheduler.now()) {
-    world_.scheduler.after(60s, [this] { world_.scheduler.stop(); });
+    world_.scheduler.after(60s, [this] { stop_when_idle(); });
     return;
   }
-  world_.scheduler.after(1s, [this, deadline] { watch_end(deadline); });
+  const std::uint64_t now_final = world_.history.finals();
+  const MonotonicTime next = now_final == finals ? deadline : world_.scheduler.now() + kPatience;
+  world_.scheduler.after(1s, [this, now_final, next] { watch_end(now_final, next); });
+}
+
+void Cluster::stop_when_idle() {
+  if (!host_.busy()) return world_.scheduler.stop();
+  world_.scheduler.after(1ms, [this] { stop_when_idle(); });
 }
 
 // Nothing may be left over anywhere once all tasks are final.
@@ -146,9 +156,9 @@ Findings Cluster::run() {
   cause_trouble();
   world_.scheduler.after(world_.random.between(30s, 120s), [this] {
     heal();
-    watch_end(world_.scheduler.now() + 1800s);
+    watch_end(0, world_.scheduler.now() + kPatience);
   });
-  world_.scheduler.run_until(MonotonicTime{7'200'000'000});
+  world_.scheduler.run_until(MonotonicTime{36'000'000'000});
   if (world_.history.violations().empty()) {
     world_.history.ended(host_.state());
     if (world_.history.violations().empty()) check_tidiness();

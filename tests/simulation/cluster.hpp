@@ -37,7 +37,8 @@ class Cluster {
   void trouble_for_node(Node& node);
   void heal();
   bool at_rest() const;
-  void watch_end(MonotonicTime deadline);
+  void watch_end(std::uint64_t finals, MonotonicTime deadline);
+  void stop_when_idle();
   void check_tidiness();
 
   Surroundings world_;

@@ -59,26 +59,29 @@ struct FaultProfile {
 
 inline FaultProfile draw_profile(Random& random) {
   FaultProfile profile;
-  const auto sometimes = [&random](double most) { return random.chance(0.5) ? most * random.chance(0.5) : most / 5; };
-  profile.drop = sometimes(0.1);
-  profile.repeat = sometimes(0.1);
-  profile.slow = sometimes(0.05);
-  profile.reset = sometimes(0.03);
-  profile.host_step_crash = random.chance(0.3) ? 0.01 : 0;
-  profile.commit_failure = random.chance(0.3) ? 0.01 : 0;
-  profile.agent_step_crash = random.chance(0.3) ? 0.01 : 0;
-  profile.keeper_step_crash = random.chance(0.3) ? 0.02 : 0;
-  profile.node_fault = random.chance(0.3) ? 0.05 : 0;
-  profile.pause_between = random.between(2s, 20s);
+  const auto rate = [&random](double most) {
+    const double share[] = {0, 0.1, 0.3, 1};
+    return most * share[random.below(4)];
+  };
+  profile.drop = rate(0.2);
+  profile.repeat = rate(0.3);
+  profile.slow = rate(0.2);
+  profile.reset = rate(0.1);
+  profile.host_step_crash = rate(0.05);
+  profile.commit_failure = rate(0.1);
+  profile.agent_step_crash = rate(0.03);
+  profile.keeper_step_crash = rate(0.1);
+  profile.node_fault = rate(0.5);
+  profile.pause_between = random.chance(0.5) ? random.between(200ms, 3s) : random.between(3s, 20s);
   profile.host_crashes = random.chance(0.5);
   profile.agent_crashes = random.chance(0.5);
   profile.agent_stops = random.chance(0.2);
   profile.keeper_crashes = random.chance(0.3);
   profile.machine_crashes = random.chance(0.3);
   profile.partitions = random.chance(0.5);
-  profile.journal_losses = random.chance(0.1);
+  profile.journal_losses = random.chance(0.2);
   profile.clock_steps = random.chance(0.2);
-  profile.forgets = random.chance(0.15);
+  profile.forgets = random.chance(0.3);
   return profile;
 }
 

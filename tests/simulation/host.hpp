@@ -27,6 +27,7 @@ class Host {
   bool up() const { return state_.has_value(); }
   const HostState& state() const { return *state_; }
   std::shared_ptr<const TaskSpec> spec(BatchId batch) const { return store_.spec(batch); }
+  bool busy() const { return busy_; }
   std::size_t waiters() const { return waiters_.size(); }
 
   void start();
