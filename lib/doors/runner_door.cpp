@@ -1,0 +1,162 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "doors/http_caller.hpp"
+#include "doors/runner_home.hpp"
+#include "doors/runner_setup.hpp"
+#include "hakuriver/runner.hpp"
+#include "http/guard.hpp"
+#include "http/server.hpp"
+#include "platform/clock.hpp"
+#include "platform/health.hpp"
+#include "platform/random.hpp"
+#include "service/runner_routes.hpp"
+#include "service/runner_service.hpp"
+
+namespace hakuriver {
+inline namespace v1 {
+
+namespace {
+
+using ReadHealth = std::function<std::optional<NodeHealth>()>;
+
+ReadHealth make_health_reader() {
+  return [reader = std::make_shared<platform::HealthReader>()]() -> std::optional<NodeHealth> {
+    const auto health = reader->read();
+    return health ? std::optional(*health) : std::nullopt;
+  };
+}
+
+// Spreads retries; the kernel's generator would cost a system call for every event.
+Result<std::function<std::uint64_t()>> make_random() {
+  const auto seed = platform::random_number();
+  if (!seed) return seed.error();
+  return std::function<std::uint64_t()>([engine = std::mt19937_64(*seed)]() mutable { return engine(); });
+}
+
+Result<CallerFactory> make_callers(const RunnerOptions& options) {
+  if (options.connect) return options.connect;
+  return doors::make_http_callers(options.host_url, options.token);
+}
+
+Result<service::RunnerPorts> make_ports(const RunnerOptions& options, const doors::RunnerHome& home,
+                                        const ReadHealth& health, LogSink& log) {
+  service::RunnerPorts ports;
+  auto keeper = doors::open_keeper(options, home);
+  if (!keeper) return keeper.error();
+  auto callers = make_callers(options);
+  if (!callers) return callers.error();
+  auto random = make_random();
+  if (!random) return random.error();
+  ports.keeper = std::move(*keeper);
+  ports.connect = std::move(*callers);
+  ports.now = platform::now;
+  ports.random = std::move(*random);
+  ports.health = health;
+  ports.log = &log;
+  return ports;
+}
+
+Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& options, HttpHandler routes) {
+  http::HttpServerOptions server;
+  server.listen = {{options.listen_address, *options.listen_port}};
+  server.workers = 1;
+  http::Access access;
+  access.token = options.token;
+  access.listen_addresses = {options.listen_address};
+  return http::HttpServer::open(std::move(server), [access = std::move(access), routes = std::move(routes)](
+                                                       HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+    if (auto refusal = http::refuse(access, request)) {
+      responder->reply(std::move(*refusal));
+    } else {
+      routes(std::move(request), std::move(responder));
+    }
+  });
+}
+
+void say_what_is_open(const RunnerOptions& options, LogSink& log) {
+  if (::geteuid() == 0 && options.launcher != "none") {
+    log.warning("this runner is root, and so are its tasks: whoever may submit to its host is root here");
+  }
+}
+
+}  // namespace
+
+struct Runner::Impl {
+  RunnerOptions options;
+  std::shared_ptr<LogSink> log;
+  doors::RunnerHome home;  // locked
+  std::unique_ptr<service::RunnerService> service;
+  std::unique_ptr<http::HttpServer> server;  // none: no socket. Stops before the service goes
+
+  Status open_service(const NodeFacts& facts, const ReadHealth& health);
+};
+
+Status Runner::Impl::open_service(const NodeFacts& facts, const ReadHealth& health) {
+  auto ports = make_ports(options, home, health, *log);
+  if (!ports) return ports.error();
+  service::RunnerServiceOptions wanted;
+  wanted.runner_id = home.runner_id;
+  wanted.facts = facts;
+  wanted.policy.grace = options.kill_grace;
+  wanted.world = doors::make_world(options, facts, *log);
+  auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
+  if (!opened) return opened.error();
+  service = std::move(*opened);
+  return Unit{};
+}
+
+Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_ptr<LogSink> log) {
+  auto options = doors::complete_options(std::move(given));
+  if (!options) return options.error();
+  auto facts = doors::detect_facts(*options);
+  if (!facts) return facts.error();
+  if (const auto ready = doors::prepare_directories(*options); !ready) return ready.error();
+  auto home = doors::open_runner_home(options->state_dir, options->name);
+  if (!home) return home.error();
+  if (const auto left = doors::write_marker(options->shared_dir, home->runner_id, options->name); !left) {
+    log->warning("shared_dir: " + left.error().message + "; the host cannot tell whether it is shared");
+  }
+  auto impl = std::make_unique<Impl>(Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr});
+  const ReadHealth health = make_health_reader();
+  if (const auto opened = impl->open_service(*facts, health); !opened) return opened.error();
+  if (impl->options.listen_port) {
+    auto server = open_server(impl->options, service::make_runner_routes(*impl->service, health));
+    if (!server) return server.error();
+    impl->server = std::move(*server);
+  }
+  say_what_is_open(impl->options, *impl->log);
+  return std::unique_ptr<Runner>(new Runner(std::move(impl)));
+}
+
+Runner::Runner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Runner::~Runner() {
+  if (impl_->server) impl_->server->stop();
+}
+
+Status Runner::serve() {
+  if (impl_->server) {
+    if (auto started = impl_->server->start(); !started) return started;
+  }
+  Status served = impl_->service->serve();
+  if (impl_->server) impl_->server->stop();
+  return served;
+}
+
+void Runner::stop(RunnerStop how) noexcept { impl_->service->stop(how); }
+
+const std::string& Runner::name() const noexcept { return impl_->options.name; }
+
+std::uint16_t Runner::port() const noexcept {
+  return impl_->server ? impl_->server->ports().front() : std::uint16_t{0};
+}
+
+}  // namespace v1
+}  // namespace hakuriver
