@@ -87,8 +87,7 @@ class Loader {
   }
 
   Status apply_file_setting(const Setting& setting, const std::string& where, const PathBase& base) {
-    const bool is_header = setting.name.empty() && !setting.section.empty();
-    if (setting.section.empty()) {
+    if (setting.section.empty() && !setting.is_header) {
       if (is_section(setting.name))
         return Error{Errc::parse, where + quote(setting.name) + " is a section: expected [" + setting.name + "]"};
       return Error{Errc::parse, where + "unknown key " + quote(setting.name) + " outside of any section" +
@@ -97,7 +96,7 @@ class Loader {
     if (!is_section(setting.section)) {
       return Error{Errc::parse, where + "unknown section " + quote(setting.section) + suggest_section(setting.section)};
     }
-    if (is_header) return Unit{};
+    if (setting.is_header) return Unit{};
     const Key* key = find_key(setting.section, setting.name);
     if (key == nullptr) {
       return Error{Errc::parse, where + "unknown key " + quote(setting.name) + " in [" + setting.section + "]" +

@@ -16,7 +16,42 @@ constexpr std::size_t kMaxLines = 10'000;
 
 std::string at_line(const std::string& name, std::size_t line) { return name + ":" + std::to_string(line) + ": "; }
 
-Status check_nesting(const std::string& text, const std::string& name) {
+std::size_t count_of(std::string_view text, char wanted) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), wanted));
+}
+
+// How many bytes the UTF-8 character at the front takes (RFC 3629, 4); 0 where there is none.
+std::size_t utf8_size(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool outside = (first == 0xed && byte(1) > 0x9f) || (first == 0xf4 && byte(1) > 0x8f);
+  return overlong || outside ? 0 : size;
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+bool is_blank_or_comment(std::string_view line) noexcept {
+  const auto first = line.find_first_not_of(" \t");
+  return first == std::string_view::npos || line[first] == '#';
+}
+
+// What must hold before the library may see the text. It compares iterators of two strings (undefined behaviour)
+// where a quoted text is not UTF-8.
+Status check_text(const std::string& text, const std::string& name) {
   std::size_t brackets = 0;
   std::size_t line = 0;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -24,13 +59,13 @@ Status check_nesting(const std::string& text, const std::string& name) {
     const std::string_view content = std::string_view(text).substr(begin, end - begin);
     begin = end + 1;
     if (++line > kMaxLines) return Error{Errc::limit, at_line(name, line) + "more than 10000 lines"};
-    const auto first = content.find_first_not_of(" \t");
-    if (first == std::string_view::npos || content[first] == '#') continue;
-    brackets += static_cast<std::size_t>(
-        std::count_if(content.begin(), content.end(), [](char c) { return c == '[' || c == '{'; }));
-    if (brackets > kMaxBrackets)
+    if (!is_utf8(content)) return Error{Errc::parse, at_line(name, line) + "not UTF-8"};
+    if (is_blank_or_comment(content)) continue;
+    brackets += count_of(content, '[') + count_of(content, '{');
+    if (brackets > kMaxBrackets) {
       return Error{Errc::limit, at_line(name, line) + "more than 256 opening brackets in one file"};
-    if (static_cast<std::size_t>(std::count(content.begin(), content.end(), '.')) > kMaxDotsInLine) {
+    }
+    if (count_of(content, '.') > kMaxDotsInLine) {
       return Error{Errc::limit, at_line(name, line) + "more than 1000 dots in one line"};
     }
   }
@@ -83,7 +118,7 @@ Given given_of(const toml::value& value) {
 std::size_t line_of(const toml::value& value) { return static_cast<std::size_t>(value.location().line()); }
 
 void add_section(const std::string& section, const toml::value& table, std::vector<Setting>& settings) {
-  settings.push_back({section, "", Other{"a table"}, line_of(table)});
+  settings.push_back({section, "", Other{"a table"}, line_of(table), true});
   for (const auto& entry : table.as_table(std::nothrow)) {
     settings.push_back({section, entry.first, given_of(entry.second), line_of(entry.second)});
   }
@@ -109,7 +144,7 @@ std::vector<Setting> settings_of(const toml::value& root) {
 }  // namespace
 
 Result<std::vector<Setting>> parse_toml(const std::string& text, const std::string& name) {
-  if (const auto sound = check_nesting(text, name); !sound) return sound.error();
+  if (const auto sound = check_text(text, name); !sound) return sound.error();
   try {
     std::istringstream stream(text, std::ios::binary);
     return settings_of(toml::parse(stream, name));

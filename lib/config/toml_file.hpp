@@ -11,13 +11,13 @@
 
 namespace hakuriver::config {
 
-// Everything in the file, ordered by line. A section's own line stands there with an empty name; what is outside of
-// any section has an empty section.
+// Everything in the file, ordered by line. What is outside of any section has an empty section.
 struct Setting {
   std::string section;
   std::string name;
   Given value;
-  std::size_t line = 0;  // from 1
+  std::size_t line = 0;    // from 1
+  bool is_header = false;  // the line of the section itself, without name and value
 };
 
 // `name` stands in front of errors: "config.toml:12: missing key-value separator `=`".

@@ -39,38 +39,38 @@ TEST_CASE("durations are numbers with units, or seconds") {
 }
 
 TEST_CASE("what is no duration is refused") {
-  for (const auto* text : {"",
-                           " ",
-                           "s",
-                           "5x",
-                           "5 s",
-                           " 5s",
-                           "5s ",
-                           "-5s",
-                           "+5s",
-                           "5.",
-                           ".5",
-                           "1..2s",
-                           "5s5",
-                           "5s5s",
-                           "5s1m",
-                           "5ms1s",
-                           "1e3",
-                           "5S",
-                           "inf",
-                           "nan",
-                           "1h30",
-                           "0x10s",
-                           "1234567890123456",
-                           "5s\n",
-                           "\xc3\xa9"}) {
+  for (const std::string text : {"",
+                                 " ",
+                                 "s",
+                                 "5x",
+                                 "5 s",
+                                 " 5s",
+                                 "5s ",
+                                 "-5s",
+                                 "+5s",
+                                 "5.",
+                                 ".5",
+                                 "1..2s",
+                                 "5s5",
+                                 "5s5s",
+                                 "5s1m",
+                                 "5ms1s",
+                                 "1e3",
+                                 "5S",
+                                 "inf",
+                                 "nan",
+                                 "1h30",
+                                 "0x10s",
+                                 "1234567890123456",
+                                 "5s\n",
+                                 "\xc3\xa9"}) {
     CAPTURE(text);
     const auto duration = config::parse_duration(text);
     REQUIRE(!duration);
     CHECK(duration.error().code == Errc::parse);
     CHECK(duration.error().message.find('\n') != 0);
   }
-  for (const auto* text : {"36500d1ms", "36501d", "999999999999999w", "999999999999999"}) {
+  for (const std::string text : {"36500d1ms", "36501d", "999999999999999w", "999999999999999"}) {
     CAPTURE(text);
     CHECK(config::parse_duration(text).error().code == Errc::limit);
   }

@@ -154,8 +154,8 @@ TEST_CASE("a file of one MiB is read, one byte more is refused") {
 
 TEST_CASE("unknown keys and sections are errors that say what may have been meant") {
   struct Row {
-    const char* text;
-    const char* message;
+    std::string text;
+    std::string message;
   };
   const ScratchDirectory scratch;
   for (const auto& row : std::vector<Row>{
@@ -175,6 +175,9 @@ TEST_CASE("unknown keys and sections are errors that say what may have been mean
             "security"},
            {"host_port = 1\n",
             ":1: unknown key 'host_port' outside of any section: did you mean host_port in [network]?"},
+           {"[\"\"]\n",
+            ":1: unknown section '': expected one of network, paths, database, timing, environment, docker, runner, "
+            "security"},
            {"network = 1\n", ":1: 'network' is a section: expected [network]"},
            {"[[network]]\nhost_port = 1\n", ":1: 'network' is a section: expected [network]"},
            {"[network.host_port]\nx = 1\n",
@@ -223,8 +226,10 @@ TEST_CASE("an upstream file is taken, with a warning for each key that has no ef
   const auto loaded =
       load_config({.config_file = file, .environment = {"HOME=/x", "HAKURIVER_RUNNER_LAUNCHER=docker"}});
   REQUIRE_MESSAGE(loaded, loaded.error().message);
+  REQUIRE(loaded->warnings.size() == 2);
+  CAPTURE(loaded->warnings[0]);
   CHECK(loaded->warnings ==
-        std::vector<std::string>{file + ":27: docker.default_container_name is accepted and has no effect yet",
+        std::vector<std::string>{file + ":28: docker.default_container_name is accepted and has no effect yet",
                                  "HAKURIVER_RUNNER_LAUNCHER: runner.launcher is accepted and has no effect yet"});
   CHECK(loaded->config.network.runner_port == 8001);
   CHECK(loaded->config.database.db_file == scratch / "test/cluster_management.db");

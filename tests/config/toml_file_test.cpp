@@ -54,7 +54,7 @@ TEST_CASE("a file is taken apart by sections, keys and lines") {
 }
 
 TEST_CASE("an empty file has no settings") {
-  for (const auto* text : {"", "\n", "# only a comment", "\xEF\xBB\xBF", "  \n\t\n"}) {
+  for (const std::string text : {"", "\n", "# only a comment", "\xEF\xBB\xBF", "  \n\t\n"}) {
     CAPTURE(text);
     const auto settings = config::parse_toml(text, "x.toml");
     REQUIRE(settings);
@@ -76,7 +76,7 @@ TEST_CASE("what is not TOML is one line with the place and the reason") {
            {"x = \"abc", "config.toml:1: the next token is not a valid string"},
            {"[a]\nb = bar\n", "config.toml:2: bad format: unknown value appeared"},
            {"x = 1 y = 2", "config.toml:1: invalid line format"},
-           {"x = \"\xff\xfe\"", "config.toml:1: invalid utf8 sequence found"},
+           {"x = \"\xff\xfe\"", "config.toml:1: not UTF-8"},
            {"x = 1979-13-40", "config.toml:1: invalid date: it does not conform RFC3339"},
        }) {
     CAPTURE(row.text);
@@ -84,6 +84,27 @@ TEST_CASE("what is not TOML is one line with the place and the reason") {
     REQUIRE(!settings);
     CHECK(settings.error().code == Errc::parse);
     CHECK(settings.error().message == row.message);
+  }
+}
+
+TEST_CASE("text must be UTF-8, in comments too") {
+  for (const auto& text : std::vector<std::string>{"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf",
+                                                   "\xf4\x8f\xbf\xbf", "\xc2\x80"}) {
+    CAPTURE(text);
+    const auto settings = config::parse_toml("x = '" + text + "' # " + text + "\n", "x.toml");
+    REQUIRE(settings);
+    CHECK(std::get<std::string>((*settings)[0].value) == text);
+  }
+  for (const auto& text : std::vector<std::string>{"\x80", "\xc3", "\xc1\xbf", "\xe2\x82", "\xe0\x80\x80",
+                                                   "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+                                                   "\xf5\x80\x80\x80", "\xff", "\xc3\xc3", "\xe2\x82x"}) {
+    CAPTURE(text);
+    for (const auto& line : std::vector<std::string>{"x = \"" + text + "\"", "'" + text + "' = 1", "# " + text,
+                                                     "x = '''" + text + "'''"}) {
+      const auto settings = config::parse_toml("\n" + line, "x.toml");
+      REQUIRE(!settings);
+      CHECK(settings.error().message == "x.toml:2: not UTF-8");
+    }
   }
 }
 

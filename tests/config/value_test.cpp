@@ -18,8 +18,8 @@ Result<LoadedConfig> load_text(const ScratchDirectory& scratch, const std::strin
 }
 
 struct Row {
-  const char* section;
-  const char* line;
+  std::string section;
+  std::string line;
 };
 
 }  // namespace
@@ -63,16 +63,16 @@ TEST_CASE("good values are taken") {
                                           {"security", "auth = 'none'"},
                                           {"security", "allowed_hosts = ['a', 'b']"}}) {
     CAPTURE(row.line);
-    const auto loaded = load_text(scratch, std::string("[") + row.section + "]\n" + row.line + "\n");
+    const auto loaded = load_text(scratch, "[" + row.section + "]\n" + row.line + "\n");
     CHECK_MESSAGE(loaded, loaded.error().message);
   }
 }
 
 TEST_CASE("bad values are one line with the place, the key, what was given and what is expected") {
   struct Bad {
-    const char* section;
-    const char* line;
-    const char* message;
+    std::string section;
+    std::string line;
+    std::string message;
   };
   const ScratchDirectory scratch;
   for (
@@ -161,7 +161,7 @@ TEST_CASE("bad values are one line with the place, the key, what was given and w
           {"security", "auth = 'token none'",
            "security.auth: 'token none' is not right: expected one of token, none"}}) {
     CAPTURE(row.line);
-    const auto loaded = load_text(scratch, std::string("[") + row.section + "]\n\n" + row.line + "\n");
+    const auto loaded = load_text(scratch, "[" + row.section + "]\n\n" + row.line + "\n");
     REQUIRE(!loaded);
     CHECK(loaded.error().code == Errc::parse);
     CHECK(loaded.error().message == (scratch / "c.toml") + ":3: " + row.message);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "support/scratch_directory.hpp"
 
@@ -31,7 +32,7 @@ std::size_t entries_in(const std::string& path) {
 
 TEST_CASE("a file is read as a whole, up to its bound") {
   const ScratchDirectory scratch;
-  for (const std::size_t size : {0, 1, 16384, 16385, 100'000}) {
+  for (const std::size_t size : std::vector<std::size_t>{0, 1, 16384, 16385, 100'000}) {
     CAPTURE(size);
     const std::string path = scratch.write("x", std::string(size, 'x'));
     const auto contents = platform::read_file(path, size);

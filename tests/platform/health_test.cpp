@@ -43,8 +43,8 @@ TEST_CASE("CPU times are read from the first line, waiting for a disk is not bus
 }
 
 TEST_CASE("text that is not /proc/stat is refused") {
-  for (const auto* text : {"", "\n", "cpu", "cpu 1 2 3", "cpu0 1 2 3 4", "cpu 1 2 3 x", "cpu 1 2 3 -4",
-                           "cpu 99999999999999999999999 1 1 1"}) {
+  for (const std::string text : {"", "\n", "cpu", "cpu 1 2 3", "cpu0 1 2 3 4", "cpu 1 2 3 x", "cpu 1 2 3 -4",
+                                 "cpu 99999999999999999999999 1 1 1"}) {
     CAPTURE(text);
     const auto times = platform::parse_cpu_times(text);
     REQUIRE(!times);
@@ -74,8 +74,8 @@ TEST_CASE("memory is read with what new programs could have") {
         MemorySizes{102400, 22 * 1024});
   CHECK(*platform::parse_memory("MemTotal: 1 kB\nMemAvailable: 2 kB\n") == MemorySizes{1024, 1024});
   CHECK(*platform::parse_memory("MemTotal: 1 kB") == MemorySizes{1024, 0});
-  for (const auto* text : {"", "MemTotal", "MemTotal:", "MemTotal: x kB", "MemTotalX: 1 kB", "MemTotal: -1 kB",
-                           "MemTotal: 99999999999999999999 kB", "MemTotal: 18446744073709551615 kB"}) {
+  for (const std::string text : {"", "MemTotal", "MemTotal:", "MemTotal: x kB", "MemTotalX: 1 kB", "MemTotal: -1 kB",
+                                 "MemTotal: 99999999999999999999 kB", "MemTotal: 18446744073709551615 kB"}) {
     CAPTURE(text);
     CHECK(!platform::parse_memory(text));
   }

@@ -29,13 +29,13 @@ TEST_CASE("the directory of the running program holds this test") {
 }
 
 TEST_CASE("addresses of the loopback net are told from others") {
-  for (const auto* text : {"127.0.0.1", "127.1.2.3", "127.255.255.255", "::1", "0:0::1", "::ffff:127.0.0.1"}) {
+  for (const std::string text : {"127.0.0.1", "127.1.2.3", "127.255.255.255", "::1", "0:0::1", "::ffff:127.0.0.1"}) {
     CAPTURE(text);
     CHECK(platform::is_loopback_address(text));
     CHECK(platform::is_own_address(text));
   }
-  for (const auto* text : {"", "localhost", "128.0.0.1", "0.0.0.0", "::", "::2", "10.0.0.1", "127.0.0", "127.0.0.1 ",
-                           "::ffff:10.0.0.1", "1.2.3.4.5", "127.0.0.1:80", "::ffff:::1"}) {
+  for (const std::string text : {"", "localhost", "128.0.0.1", "0.0.0.0", "::", "::2", "10.0.0.1", "127.0.0",
+                                 "127.0.0.1 ", "::ffff:10.0.0.1", "1.2.3.4.5", "127.0.0.1:80", "::ffff:::1"}) {
     CAPTURE(text);
     CHECK(!platform::is_loopback_address(text));
   }
