@@ -88,11 +88,15 @@ inline std::vector<std::string_view> values_of(const WordGroup& group) {
   return values;
 }
 
+inline bool holds_range(const std::vector<const CutWord*>& words) {
+  return std::any_of(words.begin(), words.end(), [](const CutWord* word) { return word->regions.empty(); });
+}
+
 inline void read_run(WordGroup& group) {
   for (const auto* word : group.words) {
     if (word->regions.size() > 1) group.fault = "its words hold several spans each";
-    if (word->skeleton != group.words.front()->skeleton) group.fault = "it has a range beside a value";
   }
+  if (holds_range(group.words)) group.fault = "it has a range beside a value";
   if (!group.fault.empty()) return;
   auto lists = read_shell_run(values_of(group));
   if (lists) {
@@ -105,7 +109,7 @@ inline void read_run(WordGroup& group) {
 // What was most likely typed: each region of the words' skeleton in braces, with the values that it has in `words`.
 inline std::string in_braces(const std::vector<const CutWord*>& words) {
   const CutWord& first = *words.front();
-  if (first.regions.empty() || words.back()->regions.empty()) {  // a range beside a value
+  if (holds_range(words)) {
     std::string items;
     for (const auto* word : words) items += (items.empty() ? "" : ",") + std::string(word->marks.front().body);
     return std::string(first.word.substr(0, first.marks.front().begin)) + "span:{" + items + "}";
@@ -157,9 +161,9 @@ inline Argv suggest_words(const std::vector<WordGroup>& groups) {
       words.emplace_back(group.words.front()->word);
       continue;
     }
-    const bool single_regions = group.words.front()->regions.size() == 1 && group.words.back()->regions.size() == 1;
+    const bool one_region = group.words.front()->regions.size() == 1 && !cut_word_detail::holds_range(group.words);
     ListLengths lists = group.lists;
-    if (lists.empty() && single_regions) lists = suggest_lists(cut_word_detail::values_of(group));
+    if (lists.empty() && one_region) lists = suggest_lists(cut_word_detail::values_of(group));
     if (lists.empty()) lists = {group.words.size()};
     auto first = group.words.begin();
     for (const std::size_t length : lists) {

@@ -7,6 +7,7 @@
 //   42 7 13, 1 2 A, 1 1     cannot be told: an error
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -105,12 +106,14 @@ inline Result<ListLengths> read_block(const std::vector<std::string_view>& value
   if (!numbers.empty()) {
     if (is_monotone(numbers)) return one_list;
     if (auto lengths = cut_at_falls(numbers)) return *lengths;
+    const bool sorted =
+        std::is_sorted(numbers.begin(), numbers.end()) || std::is_sorted(numbers.rbegin(), numbers.rend());
+    if (!sorted && !is_one_of_several) return Error{Errc::parse, "its numbers change direction"};
   }
   if (const auto repeated = repeated_value(values)) {
     return Error{Errc::parse, "it has '" + std::string(*repeated) + "' more than once"};
   }
-  if (numbers.empty() || is_one_of_several) return one_list;
-  return Error{Errc::parse, "its numbers change direction"};
+  return one_list;
 }
 
 }  // namespace shell_run_detail

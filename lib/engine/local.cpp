@@ -24,8 +24,15 @@ namespace {
 using platform::Descriptor;
 using Clock = std::chrono::steady_clock;
 
-// What an epoll event is about: a slot and one of its descriptors, or the watched descriptor.
-enum Source : std::uint64_t { kOut = 0, kErr = 1, kProcess = 2, kSourceCount = 4 };
+// What an epoll event is about: a slot's command and one of its descriptors, or the watched descriptor.
+enum Source : std::uint64_t { kOut = 0, kErr = 1, kProcess = 2 };
+
+// Slot, command and source in one number. The command is there because events of a closed descriptor may still come:
+// a child that was just started holds copies of ours until its execve is through, which is a moment after vfork lets us
+// go on, and a registration lives as long as any copy (epoll(7), question 6).
+constexpr std::uint64_t event_data(std::uint32_t slot, std::uint64_t index, Source source) noexcept {
+  return std::uint64_t{slot} << 32 | (index & 0x3fff'ffff) << 2 | source;
+}
 constexpr std::uint64_t kWatched = ~std::uint64_t{0};
 
 constexpr std::size_t kReadSize = 64 * 1024;
@@ -69,11 +76,16 @@ std::uint64_t microseconds_of(const timeval& time) noexcept {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
 }
 
-// Reaps the process, which has ended. Unknown where somebody else has reaped it.
+// Reaps the process, which has ended; no WNOHANG, as a tracer may have to let go of it first. Unknown where somebody
+// else has reaped it.
 void reap(pid_t pid, CommandEnd& end) {
   int status = 0;
   rusage used{};
-  if (::wait4(pid, &status, WNOHANG, &used) != pid) return;
+  pid_t reaped = -1;
+  do {
+    reaped = ::wait4(pid, &status, 0, &used);
+  } while (reaped < 0 && errno == EINTR);
+  if (reaped != pid) return;
   end.outcome = outcome_of(status);
   end.usage.cpu_microseconds = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
   end.usage.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
@@ -189,11 +201,11 @@ bool LocalRun::Impl::start_in(Slot& slot, std::uint32_t number, const Command& c
   auto& spawned = *std::get_if<Spawned>(&result);
   slot = Slot{next++, spawned.pid, std::move(spawned.pidfd), {}, Clock::now()};
   ++running;
-  watch(slot.pidfd.get(), number * kSourceCount + kProcess);
+  watch(slot.pidfd.get(), event_data(number, slot.index, kProcess));
   for (const auto stream : {kOut, kErr}) {
     if (!options.capture) break;
     slot.output[stream] = std::move(pipes[stream].read_end);
-    watch(slot.output[stream].get(), number * kSourceCount + stream);
+    watch(slot.output[stream].get(), event_data(number, slot.index, stream));
   }
   if (events.started) events.started(slot.index, slot.pid);
   return true;
@@ -228,10 +240,10 @@ void LocalRun::Impl::dispatch(std::uint64_t data) {
     if (events.watched) events.watched();
     return;
   }
-  const auto number = static_cast<std::uint32_t>(data / kSourceCount);
+  const auto number = static_cast<std::uint32_t>(data >> 32);
+  const auto source = static_cast<Source>(data & 3);
   Slot& slot = slots[number];
-  if (slot.pid < 0) return;  // it ended earlier in the same batch of events
-  const auto source = static_cast<Source>(data % kSourceCount);
+  if (slot.pid < 0 || data != event_data(number, slot.index, source)) return;  // its command has ended
   if (source == kProcess) {
     end(number);
   } else if (slot.output[source].is_open()) {
