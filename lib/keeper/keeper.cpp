@@ -1,0 +1,234 @@
+#include "keeper/keeper.hpp"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "keeper/clocks.hpp"
+#include "keeper/log.hpp"
+
+namespace hakuriver::keeper {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kSignalTag = std::uint64_t{1} << 61;
+constexpr std::uint64_t kMainTag = std::uint64_t{1} << 60;
+constexpr std::size_t kStartsPerTurn = 16;  // so that ends are seen while many are started
+constexpr auto kCommitAgain = 1s;
+
+UnendedAttempt intent_of(const StartRequest& request) {
+  UnendedAttempt intent;
+  intent.key = request.key;
+  intent.started_at = utc_now();
+  intent.started = monotonic_now();
+  intent.stdout_path = request.stdout_path;
+  intent.stderr_path = request.stderr_path;
+  return intent;
+}
+
+void watch(int epoll, int descriptor, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) log_line(describe_errno("epoll", errno));
+}
+
+Descriptor child_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  return Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+}  // namespace
+
+Keeper::Keeper(KeeperSetup setup, Ledger& ledger)
+    : setup_(std::move(setup)),
+      ledger_(ledger),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      signals_(child_signals()),
+      trees_(ledger),
+      starter_(setup_.open_files),
+      link_(std::move(setup_.listener), epoll_.get(), ledger) {
+  watch(epoll_.get(), signals_.get(), kSignalTag);
+}
+
+Status Keeper::run() {
+  if (!epoll_ || !signals_) return io_error("epoll or signalfd", errno);
+  take_up_earlier();
+  while (true) {
+    const auto waited = wait(monotonic_now());
+    if (!waited) return waited;
+    obey_commands();
+    trees_.work(monotonic_now());
+    commit();
+    if (is_time_to_go(monotonic_now())) return Unit{};
+  }
+}
+
+void Keeper::take_up_earlier() {
+  auto unended = ledger_.take_unended();
+  if (unended.empty()) return;
+  auto table = ProcessTable::read();
+  for (auto& record : unended) take_up(std::move(record), table);
+}
+
+void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
+  const bool was_recorded = record.pid != 0;
+  if (!was_recorded) {
+    const auto [first, last] = table.attempts().equal_range(record.key);
+    for (auto named = first; named != last; ++named) {
+      const auto* stat = table.find(named->second);
+      if (stat == nullptr || stat->session != stat->pid) continue;
+      record.pid = stat->pid;
+      record.start_ticks = stat->start_ticks;
+    }
+  }
+  auto& attempt = ledger_.add(std::move(record));
+  attempt.ours = false;
+  const auto* stat = attempt.pid() == 0 ? nullptr : table.find(attempt.pid());
+  if (stat != nullptr && stat->start_ticks == attempt.record.start_ticks && !stat->is_dead()) {
+    attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
+  }
+  attempt.main_ended = !attempt.pidfd;
+  if (!attempt.main_ended) {
+    attempt.paused = stat->state == 'T';
+    if (was_recorded) {
+      ledger_.remember_main(attempt);
+    } else {
+      ledger_.record_started(attempt);
+    }
+    watch_main(attempt);
+  }
+  log_line("task " + to_string(attempt.key().task) + " of an earlier keeper " +
+           (attempt.main_ended ? "has ended" : "runs as process " + std::to_string(attempt.pid())));
+  trees_.take_up(attempt);
+}
+
+void Keeper::watch_main(LiveAttempt& attempt) {
+  watch(epoll_.get(), attempt.pidfd.get(), kMainTag | static_cast<std::uint64_t>(attempt.pid()));
+}
+
+Status Keeper::wait(MonotonicTime now) {
+  std::optional<MonotonicTime> until = trees_.next_deadline();
+  const auto sooner = [&until](std::optional<MonotonicTime> time) {
+    if (time && (!until || *time < *until)) until = time;
+  };
+  sooner(guests_until_);
+  sooner(commit_again_);
+  if (idle_since_) sooner(*idle_since_ + setup_.linger);
+  if (!link_.commands().empty()) sooner(MonotonicTime{});
+  int timeout = -1;
+  // Rounded up: a deadline is not to be found too early again and again.
+  if (until)
+    timeout =
+        static_cast<int>(std::clamp<std::int64_t>((until->microseconds - now.microseconds + 999) / 1000, 0, 3'600'000));
+  std::array<epoll_event, 256> events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+  if (count < 0 && errno != EINTR) return io_error("epoll", errno);
+  for (int i = 0; i < count; ++i) {
+    const auto& event = events[static_cast<std::size_t>(i)];
+    const auto number = static_cast<int>(event.data.u64 & 0xffffffffu);
+    if ((event.data.u64 & AgentLink::kPeerTag) != 0) {
+      link_.on_ready(number, (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0);
+    } else if ((event.data.u64 & kSignalTag) != 0) {
+      on_signals();
+    } else if (auto* attempt = ledger_.find_main(number); attempt != nullptr && !attempt->main_ended) {
+      trees_.main_ended(*attempt);
+    }
+  }
+  return Unit{};
+}
+
+void Keeper::on_signals() {
+  signalfd_siginfo signal;
+  while (::read(signals_.get(), &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+  }
+  trees_.children_changed();
+}
+
+void Keeper::obey_commands() {
+  auto& commands = link_.commands();
+  std::vector<StartRequest> starts;
+  std::size_t left = kStartsPerTurn;
+  while (!commands.empty() && left > 0) {
+    Command command = std::move(commands.front());
+    commands.pop_front();
+    if (auto* request = std::get_if<StartRequest>(&command)) {
+      starts.push_back(std::move(*request));
+      --left;
+      continue;
+    }
+    start_all(starts);  // a signal may be for one of them
+    if (const auto* order = std::get_if<SignalOrder>(&command)) {
+      auto* attempt = ledger_.find(order->key);
+      if (attempt != nullptr) trees_.ask(*attempt, order->signal, order->grace);
+    } else {
+      ledger_.confirm(std::get<ConfirmOrder>(command).record);
+    }
+  }
+  start_all(starts);
+}
+
+void Keeper::start_all(std::vector<StartRequest>& requests) {
+  std::vector<UnendedAttempt> intents;
+  std::vector<const StartRequest*> fresh;
+  for (const auto& request : requests) {
+    const auto is_this = [&](const StartRequest* other) { return other->key == request.key; };
+    if (ledger_.knows(request.key) || std::any_of(fresh.begin(), fresh.end(), is_this)) continue;
+    intents.push_back(intent_of(request));
+    fresh.push_back(&request);
+  }
+  if (fresh.empty()) return requests.clear();
+  int error = 0;
+  const auto written = ledger_.intend(intents, error);
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    auto& attempt = ledger_.add(std::move(intents[i]));
+    if (written) {
+      start_one(*fresh[i], attempt);
+    } else {
+      ledger_.end(attempt, Outcome{OutcomeKind::never_started, error}, {}, written.error().message);
+    }
+  }
+  requests.clear();
+}
+
+void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
+  Spawned spawned;
+  const auto failure = starter_.start(request, spawned);
+  if (failure) return ledger_.end(attempt, failure->outcome, {}, failure->message);
+  attempt.record.pid = spawned.pid;
+  attempt.pidfd = std::move(spawned.pidfd);
+  const auto stat = read_stat(spawned.pid);
+  if (stat) attempt.record.start_ticks = stat->start_ticks;
+  ledger_.record_started(attempt);
+  watch_main(attempt);
+}
+
+void Keeper::commit() {
+  std::vector<AttemptEvent> events;
+  const auto written = ledger_.commit(events);
+  commit_again_ = written ? std::nullopt : std::optional(monotonic_now() + kCommitAgain);
+  link_.tell(events);
+}
+
+bool Keeper::is_time_to_go(MonotonicTime now) {
+  guests_until_ = link_.drop_silent(now);
+  const bool idle = ledger_.is_idle() && !link_.has_agent() && !guests_until_ && link_.commands().empty();
+  if (!idle) {
+    idle_since_.reset();
+    return false;
+  }
+  if (!idle_since_) idle_since_ = now;
+  return *idle_since_ + setup_.linger <= now;
+}
+
+}  // namespace hakuriver::keeper

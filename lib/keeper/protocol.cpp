@@ -1,0 +1,233 @@
+#include "keeper/protocol.hpp"
+
+#include <algorithm>
+
+#include "keeper/bytes.hpp"
+
+namespace hakuriver::keeper {
+namespace {
+
+constexpr std::uint32_t kHelloMagic = 0x314b4b48;  // "HKK1"
+
+void write_key(ByteWriter& writer, AttemptKey key) { writer.number(key.task.value).number(key.attempt.value); }
+
+AttemptKey read_key(ByteReader& reader) {
+  const auto task = reader.number<std::uint64_t>();
+  return AttemptKey{TaskId{task}, Attempt{reader.number<std::uint32_t>()}};
+}
+
+bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+bool is_known_code(std::int32_t code) {
+  return code >= static_cast<std::int32_t>(Errc::invalid_argument) && code <= static_cast<std::int32_t>(Errc::internal);
+}
+
+}  // namespace
+
+void append_frame(std::string& out, FrameType type, std::string_view body) {
+  ByteWriter writer(out);
+  writer.number(static_cast<std::uint32_t>(body.size() + 1)).number(static_cast<std::uint8_t>(type));
+  out.append(body);
+}
+
+Result<std::optional<Frame>> take_frame(std::string_view& bytes) {
+  if (bytes.size() < sizeof(std::uint32_t)) return std::optional<Frame>{};
+  const auto length = ByteReader(bytes).number<std::uint32_t>();
+  if (length == 0 || length > kMaxFrame) {
+    return Error{Errc::parse,
+                 "a frame of " + std::to_string(length) + " bytes: expected 1 to " + std::to_string(kMaxFrame)};
+  }
+  if (bytes.size() - sizeof(std::uint32_t) < length) return std::optional<Frame>{};
+  const auto content = bytes.substr(sizeof(std::uint32_t), length);
+  bytes.remove_prefix(sizeof(std::uint32_t) + length);
+  return std::optional<Frame>{Frame{static_cast<FrameType>(content.front()), content.substr(1)}};
+}
+
+std::string encode_hello(const Hello& hello) {
+  std::string body;
+  ByteWriter(body)
+      .number(kHelloMagic)
+      .number(hello.lowest_version)
+      .number(hello.highest_version)
+      .text(hello.cluster_id)
+      .number(hello.epoch.value);
+  return body;
+}
+
+std::optional<Hello> decode_hello(std::string_view body) {
+  ByteReader reader(body);
+  const auto magic = reader.number<std::uint32_t>();
+  Hello hello;
+  hello.lowest_version = reader.number<std::uint32_t>();
+  hello.highest_version = reader.number<std::uint32_t>();
+  hello.cluster_id = reader.text();
+  hello.epoch.value = reader.number<std::uint64_t>();
+  if (!reader.ok() || magic != kHelloMagic || hello.cluster_id.size() > kMaxClusterId) return std::nullopt;
+  return hello;  // what a later version appends is not read
+}
+
+std::string encode_start(const StartRequest& request) {
+  std::string body;
+  ByteWriter writer(body);
+  write_key(writer, request.key);
+  writer.texts(request.argv).texts(request.environment).text(request.working_directory);
+  writer.text(request.stdout_path).text(request.stderr_path);
+  writer.number(static_cast<std::uint32_t>(request.cpus.size()));
+  for (const auto cpu : request.cpus) writer.number(cpu);
+  writer.number(static_cast<std::uint8_t>(request.numa_node.has_value() ? 1 : 0));
+  writer.number(request.numa_node.value_or(0)).number(request.memory_bytes).number(request.millicores);
+  return body;
+}
+
+std::optional<StartRequest> decode_start(std::string_view body) {
+  ByteReader reader(body);
+  StartRequest request;
+  request.key = read_key(reader);
+  request.argv = reader.texts();
+  request.environment = reader.texts();
+  request.working_directory = reader.text();
+  request.stdout_path = reader.text();
+  request.stderr_path = reader.text();
+  const auto cpus = reader.number<std::uint32_t>();
+  for (std::uint32_t i = 0; i < cpus && reader.ok(); ++i) request.cpus.push_back(reader.number<std::uint32_t>());
+  const auto bound = reader.number<std::uint8_t>() != 0;
+  const auto node = reader.number<std::uint32_t>();
+  if (bound) request.numa_node = node;
+  request.memory_bytes = reader.number<std::uint64_t>();
+  request.millicores = reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return request;
+}
+
+std::string encode_signal(const SignalOrder& order) {
+  std::string body;
+  ByteWriter writer(body);
+  write_key(writer, order.key);
+  writer.number(static_cast<std::uint8_t>(order.signal)).number(static_cast<std::int64_t>(order.grace.count()));
+  return body;
+}
+
+std::optional<SignalOrder> decode_signal(std::string_view body) {
+  ByteReader reader(body);
+  SignalOrder order;
+  order.key = read_key(reader);
+  const auto signal = reader.number<std::uint8_t>();
+  // A day is longer than any grace means, and keeps the arithmetic of deadlines far from its bounds.
+  order.grace = std::clamp(std::chrono::milliseconds{reader.number<std::int64_t>()}, std::chrono::milliseconds{0},
+                           std::chrono::milliseconds{std::chrono::hours{24}});
+  if (!reader.done() || signal > static_cast<std::uint8_t>(TaskSignal::resume)) return std::nullopt;
+  order.signal = static_cast<TaskSignal>(signal);
+  return order;
+}
+
+std::string encode_confirm(std::uint64_t record) {
+  std::string body;
+  ByteWriter(body).number(record);
+  return body;
+}
+
+std::optional<std::uint64_t> decode_confirm(std::string_view body) {
+  ByteReader reader(body);
+  const auto record = reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return record;
+}
+
+std::string encode_refused(const Error& error) {
+  std::string body;
+  ByteWriter(body).number(static_cast<std::int32_t>(error.code)).text(error.message);
+  return body;
+}
+
+std::optional<Error> decode_refused(std::string_view body) {
+  ByteReader reader(body);
+  const auto code = reader.number<std::int32_t>();
+  Error error{Errc::internal, reader.text()};
+  if (!reader.ok()) return std::nullopt;
+  if (is_known_code(code)) error.code = static_cast<Errc>(code);
+  return error;
+}
+
+std::string encode_listing(const KeeperListing& listing) {
+  std::string body;
+  ByteWriter(body)
+      .text(listing.session.journal_id)
+      .text(listing.session.boot_id)
+      .number(listing.run.value)
+      .text(listing.cluster_id)
+      .number(listing.epoch.value)
+      .number(listing.confirmed);
+  return body;
+}
+
+std::optional<KeeperListing> decode_listing(std::string_view body) {
+  ByteReader reader(body);
+  KeeperListing listing;
+  listing.session.journal_id = reader.text();
+  listing.session.boot_id = reader.text();
+  listing.run.value = reader.number<std::uint64_t>();
+  listing.cluster_id = reader.text();
+  listing.epoch.value = reader.number<std::uint64_t>();
+  listing.confirmed = reader.number<std::uint64_t>();
+  if (!reader.ok()) return std::nullopt;
+  return listing;
+}
+
+std::string encode_attempt(const KeptAttempt& attempt) {
+  std::string body;
+  ByteWriter writer(body);
+  write_key(writer, attempt.key);
+  writer.number(static_cast<std::uint8_t>(attempt.state)).number(attempt.pid).number(attempt.started_at.microseconds);
+  writer.number(attempt.record).number(static_cast<std::uint8_t>(attempt.outcome.kind)).number(attempt.outcome.value);
+  writer.number(static_cast<std::uint8_t>(attempt.by_request ? 1 : 0));
+  writer.number(static_cast<std::int64_t>(attempt.ended_after.count()));
+  writer.number(attempt.usage.cpu_microseconds).number(attempt.usage.max_rss_bytes);
+  writer.number(attempt.stdout_bytes).number(attempt.stderr_bytes).text(attempt.message);
+  return body;
+}
+
+std::optional<KeptAttempt> decode_attempt(std::string_view body) {
+  ByteReader reader(body);
+  KeptAttempt attempt;
+  attempt.key = read_key(reader);
+  const auto state = reader.number<std::uint8_t>();
+  attempt.pid = reader.number<std::int64_t>();
+  attempt.started_at.microseconds = reader.number<std::int64_t>();
+  attempt.record = reader.number<std::uint64_t>();
+  const auto kind = reader.number<std::uint8_t>();
+  attempt.outcome.value = reader.number<std::int32_t>();
+  attempt.by_request = reader.number<std::uint8_t>() != 0;
+  attempt.ended_after = std::chrono::microseconds{reader.number<std::int64_t>()};
+  attempt.usage.cpu_microseconds = reader.number<std::uint64_t>();
+  attempt.usage.max_rss_bytes = reader.number<std::uint64_t>();
+  attempt.stdout_bytes = reader.number<std::uint64_t>();
+  attempt.stderr_bytes = reader.number<std::uint64_t>();
+  attempt.message = reader.text();
+  if (!reader.ok() || state > static_cast<std::uint8_t>(KeptState::ended)) return std::nullopt;
+  if (kind > static_cast<std::uint8_t>(OutcomeKind::unknown)) return std::nullopt;
+  attempt.state = static_cast<KeptState>(state);
+  attempt.outcome.kind = static_cast<OutcomeKind>(kind);
+  return attempt;
+}
+
+Status check_start(const StartRequest& request) {
+  const auto refuse = [](std::string message) { return Error{Errc::invalid_argument, std::move(message)}; };
+  if (request.argv.empty() || request.argv.front().empty()) return refuse("a command without a first word");
+  if (std::any_of(request.argv.begin(), request.argv.end(), has_nul)) return refuse("a command with a NUL byte");
+  if (std::any_of(request.environment.begin(), request.environment.end(), has_nul)) {
+    return refuse("an environment with a NUL byte");
+  }
+  for (const auto* path : {&request.working_directory, &request.stdout_path, &request.stderr_path}) {
+    if (path->empty() || path->front() != '/' || path->size() > kMaxPath || has_nul(*path)) {
+      return refuse("path '" + path->substr(0, 64) + "': expected an absolute path of at most " +
+                    std::to_string(kMaxPath) + " bytes");
+    }
+  }
+  if (std::any_of(request.cpus.begin(), request.cpus.end(), [](std::uint32_t cpu) { return cpu >= 8192; }) ||
+      request.numa_node.value_or(0) >= 1024) {
+    return refuse("a CPU or NUMA node number beyond 8191 or 1023");
+  }
+  return Unit{};
+}
+
+}  // namespace hakuriver::keeper

@@ -1,0 +1,176 @@
+#include "keeper/starter.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "keeper/clocks.hpp"
+#include "keeper/protocol.hpp"
+
+namespace hakuriver::keeper {
+namespace {
+
+constexpr std::string_view kTaskId = "HAKURIVER_TASK_ID=";
+constexpr std::string_view kTaskAttempt = "HAKURIVER_TASK_ATTEMPT=";
+constexpr std::string_view kDefaultPath = "/bin:/usr/bin";  // as execvp has it where PATH is not set
+constexpr int kNotExecutable = 126;
+constexpr int kNotFound = 127;
+
+StartFailure node_fault(int error, std::string message) {
+  return {Outcome{OutcomeKind::never_started, error}, std::move(message)};
+}
+
+StartFailure task_fault(int code, std::string message) {
+  return {Outcome{OutcomeKind::exited, code}, std::move(message)};
+}
+
+// Lack of something on the node, which another attempt may find again.
+bool is_node_fault(int error) {
+  constexpr int kFaults[] = {ENOMEM, EAGAIN, EMFILE, ENFILE, ENOSPC, EDQUOT, EIO, EROFS, EINTR, ENOSYS, ESTALE};
+  return std::find(std::begin(kFaults), std::end(kFaults), error) != std::end(kFaults);
+}
+
+std::string quoted(const std::string& word) { return "'" + word.substr(0, 256) + "'"; }
+
+bool is_file(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+StartFailure execute_failure(const StartRequest& request, int error) {
+  const std::string word = quoted(request.argv.front());
+  const std::string& given = request.argv.front();
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      if (is_file(given.front() == '/' ? given : request.working_directory + "/" + given) ||
+          given.find('/') == std::string::npos) {
+        return task_fault(kNotExecutable, word + ": its interpreter was not found");
+      }
+      return task_fault(kNotFound, word + ": command not found");
+    case ENOEXEC:
+      return task_fault(kNotExecutable, word + ": not a program, and no '#!' line says what should read it");
+    default:
+      break;
+  }
+  if (is_node_fault(error)) return node_fault(error, describe_errno(given, error));
+  return task_fault(kNotExecutable, word + ": cannot be executed: " + std::strerror(error));
+}
+
+StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& failure) {
+  const int error = failure.error;
+  switch (failure.step) {
+    case SpawnStep::execute:
+      return execute_failure(request, error);
+    case SpawnStep::directory: {
+      auto message = "working directory " + describe_errno(request.working_directory, error);
+      return is_node_fault(error) ? node_fault(error, std::move(message))
+                                  : task_fault(kNotExecutable, std::move(message));
+    }
+    case SpawnStep::cpus:
+      return node_fault(error, std::string("binding to its CPUs: ") + std::strerror(error));
+    case SpawnStep::memory:
+      return node_fault(error, std::string("binding to its NUMA node: ") + std::strerror(error));
+    case SpawnStep::clone:
+    case SpawnStep::session:
+    case SpawnStep::descriptors:
+    case SpawnStep::limits:
+      break;
+  }
+  return node_fault(error, std::string("starting a process: ") + std::strerror(error));
+}
+
+// Pointers into strings that the caller keeps, with the null pointer that execve wants at the end.
+std::vector<char*> pointers_to(const std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 3);
+  for (const auto& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+  return pointers;
+}
+
+int create_output(const std::string& path) {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+}
+
+}  // namespace
+
+std::string find_program(const std::string& word, const std::vector<std::string>& environment,
+                         const std::string& directory, std::string& found_unusable) {
+  if (word.find('/') != std::string::npos) return word;
+  std::string_view rest = kDefaultPath;
+  for (const auto& entry : environment) {
+    if (entry.starts_with("PATH=")) {
+      rest = std::string_view(entry).substr(5);
+      break;
+    }
+  }
+  while (true) {
+    const auto end = std::min(rest.find(':'), rest.size());
+    std::string path(rest.substr(0, end));
+    if (path.empty() || path.front() != '/') path = directory + "/" + path;
+    path += "/" + word;
+    if (is_file(path)) {
+      if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return path;
+      if (found_unusable.empty()) found_unusable = path;
+    }
+    if (end == rest.size()) return {};
+    rest.remove_prefix(end + 1);
+  }
+}
+
+std::optional<StartFailure> Starter::launch(const StartRequest& request, int output, int error, Spawned& spawned) {
+  std::string unusable;
+  const auto program = find_program(request.argv.front(), request.environment, request.working_directory, unusable);
+  const auto word = quoted(request.argv.front());
+  if (program.empty() && !unusable.empty()) {
+    return task_fault(kNotExecutable, word + ": '" + unusable + "' is not executable");
+  }
+  if (program.empty()) return task_fault(kNotFound, word + ": command not found on PATH");
+  // By these two the keeper knows a process that has left its family; nobody can set them otherwise.
+  std::string task_id = std::string(kTaskId) + to_string(request.key.task);
+  std::string attempt = std::string(kTaskAttempt) + std::to_string(request.key.attempt.value);
+  auto argv = pointers_to(request.argv);
+  argv.push_back(nullptr);
+  auto environment = pointers_to(request.environment);
+  std::erase_if(environment, [](const char* entry) {
+    return std::string_view(entry).starts_with(kTaskId) || std::string_view(entry).starts_with(kTaskAttempt);
+  });
+  environment.insert(environment.end(), {task_id.data(), attempt.data(), nullptr});
+  SpawnPlan plan;
+  plan.program = program.c_str();
+  plan.argv = argv.data();
+  plan.environment = environment.data();
+  plan.directory = request.working_directory.c_str();
+  plan.output = output;
+  plan.error = error;
+  plan.open_files = &open_files_;
+  plan.cpu_mask = mask_of(request.cpus);
+  if (request.numa_node && !request.cpus.empty()) plan.node_mask = mask_of({*request.numa_node});
+  const auto failure = spawner_.spawn(plan, spawned);
+  if (failure) return spawn_failure(request, *failure);
+  return std::nullopt;
+}
+
+std::optional<StartFailure> Starter::start(const StartRequest& request, Spawned& spawned) {
+  const Descriptor output(create_output(request.stdout_path));
+  if (!output) return node_fault(errno, describe_errno(request.stdout_path, errno));
+  const bool shared = request.stderr_path == request.stdout_path;
+  const Descriptor error(shared ? -1 : create_output(request.stderr_path));
+  if (!shared && !error) {
+    const int failed = errno;
+    ::unlink(request.stdout_path.c_str());
+    return node_fault(failed, describe_errno(request.stderr_path, failed));
+  }
+  auto failure = launch(request, output.get(), shared ? output.get() : error.get(), spawned);
+  if (failure && failure->outcome.kind == OutcomeKind::never_started) {
+    ::unlink(request.stdout_path.c_str());
+    if (!shared) ::unlink(request.stderr_path.c_str());
+  }
+  return failure;
+}
+
+}  // namespace hakuriver::keeper

@@ -1,0 +1,343 @@
+#include "keeper/trees.hpp"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "keeper/clocks.hpp"
+#include "keeper/log.hpp"
+
+namespace hakuriver::keeper {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLeftoverGrace = 2s;
+constexpr auto kLookEvery = 50ms;  // at processes that are not ours, which tell nobody when they end
+constexpr int kRoundsPerTurn = 8;
+constexpr std::size_t kNamesKept = 5;
+constexpr const char* kStatusLost = "the keeper was restarted; its exit status could not be read";
+constexpr const char* kStartLost =
+    "the keeper was restarted while it started this attempt; whether it ran is not known";
+
+bool contains(const std::vector<pid_t>& pids, pid_t pid) {
+  return std::find(pids.begin(), pids.end(), pid) != pids.end();
+}
+
+std::uint64_t microseconds_of(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+// The kernel counts the memory that a child shared with the keeper until it executed its program as the child's peak:
+// a peak not above the keeper's own says nothing, and is told as zero.
+Usage usage_of(const rusage& used) {
+  rusage own{};
+  ::getrusage(RUSAGE_SELF, &own);
+  Usage usage;
+  usage.cpu_microseconds = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
+  if (used.ru_maxrss > own.ru_maxrss) usage.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+  return usage;
+}
+
+Outcome outcome_of(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return {OutcomeKind::signaled, WTERMSIG(wait_status)};
+  return {OutcomeKind::exited, WEXITSTATUS(wait_status)};
+}
+
+std::string describe_left(const LiveAttempt& attempt) {
+  // A tree that was asked to end need not end from its leaves.
+  if (attempt.left_count == 0 || attempt.record.asked) return {};
+  return std::to_string(attempt.left_count) + (attempt.left_count == 1 ? " process was" : " processes were") +
+         " left behind and ended:" + attempt.left_behind;
+}
+
+// A signal to a process that is not our child, and whose id may be another's by now.
+bool send_checked(pid_t pid, int signal, std::uint64_t start_ticks) {
+  const Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return false;
+  const auto stat = read_stat(pid);
+  if (!stat || stat->start_ticks != start_ticks) return false;
+  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+}  // namespace
+
+void Trees::plan(LiveAttempt& attempt, Todo todo) {
+  if (attempt.todo == Todo::nothing) planned_.push_back(attempt.key());
+  attempt.todo = todo;
+}
+
+void Trees::set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time) {
+  if (attempt.timer) timers_.erase({*attempt.timer, attempt.key()});
+  attempt.timer = time;
+  if (time) timers_.insert({*time, attempt.key()});
+}
+
+std::optional<MonotonicTime> Trees::next_deadline() const {
+  if (!planned_.empty() || look_at_children_) return MonotonicTime{};
+  if (timers_.empty()) return std::nullopt;
+  return timers_.begin()->first;
+}
+
+void Trees::main_ended(LiveAttempt& attempt) {
+  attempt.main_ended = true;
+  attempt.pidfd.close();
+  if (attempt.ours) {
+    ended_mains_.insert(attempt.key());
+    look_at_children_ = true;
+  } else {
+    ledger_.forget_main(attempt.pid());
+    plan(attempt, Todo::look);
+  }
+}
+
+void Trees::take_up(LiveAttempt& attempt) {
+  if (attempt.main_ended) plan(attempt, Todo::look);
+  // It was asked to end before the earlier keeper died, and may not have heard of it.
+  if (attempt.record.asked) ask(attempt, TaskSignal::terminate, *attempt.record.asked);
+}
+
+void Trees::ask(LiveAttempt& attempt, TaskSignal signal, std::chrono::milliseconds grace) {
+  if (signal != TaskSignal::terminate) {
+    if (attempt.main_ended || attempt.ending != Ending::none) return;
+    attempt.signaled.clear();
+    plan(attempt, signal == TaskSignal::pause ? Todo::pause : Todo::resume);
+    return;
+  }
+  if (!attempt.main_ended && !attempt.record.asked) ledger_.record_asked(attempt, grace);
+  const auto kill_at = monotonic_now() + grace;
+  if (attempt.ending == Ending::none) {
+    attempt.ending = Ending::terminating;
+    attempt.kill_at = kill_at;
+    attempt.signaled.clear();
+    plan(attempt, Todo::terminate);
+  } else if (attempt.ending == Ending::terminating && kill_at < attempt.kill_at) {
+    attempt.kill_at = kill_at;
+    set_timer(attempt, attempt.timer ? std::min(*attempt.timer, kill_at) : kill_at);
+  }
+}
+
+void Trees::work(MonotonicTime now) {
+  if (look_at_children_) look_at_children();
+  on_timers(now);
+  for (int round = 0; round < kRoundsPerTurn && !planned_.empty(); ++round) {
+    auto table = ProcessTable::read();
+    const auto planned = std::exchange(planned_, {});
+    for (const auto& key : planned) {
+      auto* attempt = ledger_.find(key);
+      if (attempt != nullptr) step(*attempt, table, now);
+    }
+  }
+}
+
+void Trees::on_timers(MonotonicTime now) {
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    const auto key = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    auto* attempt = ledger_.find(key);
+    if (attempt == nullptr) continue;
+    attempt->timer.reset();
+    if (attempt->ending == Ending::terminating && attempt->kill_at <= now) attempt->ending = Ending::killing;
+    plan(*attempt, attempt->ending == Ending::killing ? Todo::kill : Todo::look);
+  }
+}
+
+// Reaping a child may give the keeper that child's children, behind what was read already: so read until a reading
+// finds nothing to reap.
+void Trees::look_at_children() {
+  look_at_children_ = false;
+  for (bool reaped = true; reaped;) {
+    reaped = false;
+    for (const pid_t pid : read_children()) {
+      if (ledger_.find_main(pid) == nullptr && look_at_adopted(pid)) reaped = true;
+    }
+  }
+  const auto ended = std::vector<AttemptKey>(ended_mains_.begin(), ended_mains_.end());
+  for (const auto& key : ended) {
+    auto* attempt = ledger_.find(key);
+    if (attempt != nullptr) settle_ended(*attempt);
+  }
+}
+
+// True where it was dead and is reaped.
+bool Trees::look_at_adopted(pid_t pid) {
+  if (::waitpid(pid, nullptr, WNOHANG) != pid) {
+    if (!adopted_.contains(pid)) adopt(pid);
+    return false;
+  }
+  const auto known = adopted_.find(pid);
+  if (known == adopted_.end()) return true;
+  auto* owner = known->second ? ledger_.find(*known->second) : nullptr;
+  if (owner != nullptr) std::erase(owner->adopted, pid);
+  adopted_.erase(known);
+  return true;
+}
+
+void Trees::adopt(pid_t pid) {
+  auto* owner = owner_of(pid);
+  adopted_[pid] = owner == nullptr ? std::nullopt : std::optional(owner->key());
+  if (owner == nullptr) {
+    const auto stat = read_stat(pid);
+    log_line("process " + std::to_string(pid) + " (" + (stat ? stat->name : "?") +
+             ") belongs to no attempt that is known");
+    return;
+  }
+  owner->adopted.push_back(pid);
+  // It may have come while its attempt is being ended or stopped.
+  if (owner->ending == Ending::killing) plan(*owner, Todo::kill);
+  if (owner->ending == Ending::none && owner->paused && owner->todo == Todo::nothing) plan(*owner, Todo::pause);
+}
+
+LiveAttempt* Trees::owner_of(pid_t pid) {
+  const auto stat = read_stat(pid);
+  if (stat) {
+    auto* by_session = ledger_.find_main(stat->session);
+    if (by_session != nullptr) return by_session;
+  }
+  const auto key = read_attempt(pid);
+  auto* by_environment = key ? ledger_.find(*key) : nullptr;
+  if (by_environment != nullptr) return by_environment;
+  if (ledger_.live().size() == 1) return ledger_.live().begin()->second.get();
+  // It has hidden who it is; one of its descendants may not have.
+  const auto table = ProcessTable::read();
+  for (const pid_t member : table.with_descendants({pid})) {
+    const auto* below = table.find(member);
+    auto* owner = below == nullptr ? nullptr : ledger_.find_main(below->session);
+    if (owner != nullptr) return owner;
+  }
+  return nullptr;
+}
+
+// Its main process waits to be reaped, and what it left behind is known.
+void Trees::settle_ended(LiveAttempt& attempt) {
+  if (attempt.adopted.empty()) {
+    conclude(attempt);
+  } else if (attempt.ending == Ending::none) {
+    attempt.ending = Ending::terminating;
+    attempt.kill_at = monotonic_now() + kLeftoverGrace;
+    attempt.signaled.clear();
+    plan(attempt, Todo::terminate);
+  } else if (attempt.left_count == 0) {
+    plan(attempt, attempt.ending == Ending::killing ? Todo::kill : Todo::terminate);
+  }
+}
+
+std::vector<pid_t> Trees::members_of(const LiveAttempt& attempt, ProcessTable& table) const {
+  std::vector<pid_t> seeds = attempt.adopted;
+  const auto* main = table.find(attempt.pid());
+  const bool is_main = main != nullptr && main->start_ticks == attempt.record.start_ticks;
+  if (is_main) seeds.push_back(attempt.pid());
+  // An id that another process has now is another's session as well; and 0 is the kernel's.
+  if (attempt.pid() > 1 && (is_main || main == nullptr)) {
+    const auto session = table.session(attempt.pid());
+    seeds.insert(seeds.end(), session.begin(), session.end());
+  }
+  if (!attempt.ours) {
+    const auto [first, last] = table.attempts().equal_range(attempt.key());
+    for (auto named = first; named != last; ++named) seeds.push_back(named->second);
+  }
+  return table.with_descendants(seeds);
+}
+
+bool Trees::send(const LiveAttempt& attempt, pid_t pid, int signal, const ProcessTable& table) const {
+  const bool is_our_child = (attempt.ours && pid == attempt.pid()) || contains(attempt.adopted, pid);
+  if (is_our_child) return ::kill(pid, signal) == 0;
+  const auto* stat = table.find(pid);
+  return stat != nullptr && send_checked(pid, signal, stat->start_ticks);
+}
+
+void Trees::step(LiveAttempt& attempt, ProcessTable& table, MonotonicTime now) {
+  if (attempt.todo == Todo::pause || attempt.todo == Todo::resume) return freeze_or_thaw(attempt, table);
+  const auto todo = std::exchange(attempt.todo, Todo::nothing);
+  const auto members = members_of(attempt, table);
+  if (attempt.main_ended) return end_leftovers(attempt, members, table, now);
+  if (todo == Todo::terminate) {
+    for (const pid_t pid : members) {
+      send(attempt, pid, SIGTERM, table);
+      send(attempt, pid, SIGCONT, table);
+    }
+    attempt.signaled = members;
+    attempt.paused = false;
+    set_timer(attempt, attempt.kill_at);
+  } else if (todo == Todo::kill) {
+    for (const pid_t pid : members) send(attempt, pid, SIGKILL, table);
+    // Its end is an event; this is for processes that were not seen yet or take their time to die.
+    set_timer(attempt, now + std::min(20ms * (1 << std::min(attempt.kills++, 6u)), 1000ms));
+  }
+}
+
+void Trees::end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table,
+                          MonotonicTime now) {
+  if (members.empty() && !attempt.ours) {
+    if (++attempt.empty_looks < 2) return plan(attempt, Todo::look);
+    return conclude(attempt);
+  }
+  attempt.empty_looks = 0;
+  if (members.empty()) return children_changed();
+  if (attempt.ending == Ending::none) {
+    attempt.ending = Ending::terminating;
+    attempt.kill_at = now + kLeftoverGrace;
+    attempt.signaled.clear();
+  }
+  if (attempt.left_count == 0) {
+    attempt.left_count = members.size();
+    for (std::size_t i = 0; i < std::min(members.size(), kNamesKept); ++i) {
+      const auto* stat = table.find(members[i]);
+      if (stat != nullptr) attempt.left_behind += (i == 0 ? " " : ", ") + stat->name;
+    }
+  }
+  for (const pid_t pid : members) {
+    if (attempt.ending == Ending::killing) {
+      send(attempt, pid, SIGKILL, table);
+    } else if (!contains(attempt.signaled, pid)) {
+      send(attempt, pid, SIGTERM, table);
+      send(attempt, pid, SIGCONT, table);
+      attempt.signaled.push_back(pid);
+    }
+  }
+  const bool killing = attempt.ending == Ending::killing;
+  const auto again = now + (killing ? std::min(20ms * (1 << std::min(attempt.kills++, 6u)), 1000ms) : kLookEvery);
+  set_timer(attempt, killing || !attempt.ours ? std::min(again, killing ? again : attempt.kill_at) : attempt.kill_at);
+}
+
+// Again and again until a reading of /proc shows nobody new: what a process forks while it is being stopped runs on.
+void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
+  const bool pause = attempt.todo == Todo::pause;
+  attempt.todo = Todo::nothing;
+  if (attempt.main_ended) return;
+  bool anybody_new = false;
+  for (const pid_t pid : members_of(attempt, table)) {
+    if (contains(attempt.signaled, pid)) continue;
+    send(attempt, pid, pause ? SIGSTOP : SIGCONT, table);
+    attempt.signaled.push_back(pid);
+    anybody_new = true;
+  }
+  if (anybody_new) return plan(attempt, pause ? Todo::pause : Todo::resume);
+  attempt.signaled.clear();
+  attempt.paused = pause;
+  ledger_.record_changed(attempt);
+}
+
+void Trees::conclude(LiveAttempt& attempt) {
+  set_timer(attempt, std::nullopt);
+  ended_mains_.erase(attempt.key());
+  const std::string left = describe_left(attempt);
+  int status = 0;
+  rusage used{};
+  if (!attempt.ours) {
+    std::string message = attempt.pid() == 0 ? kStartLost : kStatusLost;
+    if (!left.empty()) message += "; " + left;
+    ledger_.end(attempt, Outcome{OutcomeKind::unknown, 0}, {}, message);
+  } else if (::wait4(attempt.pid(), &status, WNOHANG, &used) == attempt.pid()) {
+    ledger_.end(attempt, outcome_of(status), usage_of(used), left);
+  } else {
+    ledger_.end(attempt, Outcome{OutcomeKind::unknown, 0}, {}, "its exit status could not be read");
+  }
+}
+
+}  // namespace hakuriver::keeper

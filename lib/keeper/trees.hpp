@@ -1,0 +1,73 @@
+// The process trees of the attempts: signals to all of a tree, what is left when its main process ends, and the proof
+// that nothing is left.
+//
+// An attempt's processes are: the members of its main process's session, the descendants of that process, and children
+// that the keeper adopted and that belong to it (and their descendants). An adopted child belongs to the attempt whose
+// session it is in, or which its environment names, or to the only attempt there is. When a main process ends, whatever
+// it leaves behind hangs below a child of the keeper, because the keeper is a subreaper: no other children than main
+// processes is the cheap proof that nothing is left. A main process is reaped last, so that its id, which is the
+// session's, is not given to anybody else before.
+//
+// Attempts of an earlier keeper are not children of this one: their processes are found by reading all of /proc.
+#pragma once
+
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "hakuriver/time.hpp"
+#include "keeper/ledger.hpp"
+#include "keeper/proc.hpp"
+
+namespace hakuriver::keeper {
+
+class Trees {
+ public:
+  explicit Trees(Ledger& ledger) : ledger_(ledger) {}
+
+  // The main process with this id ended; it is not reaped yet where it is ours.
+  void main_ended(LiveAttempt& attempt);
+
+  // Some child of the keeper changed.
+  void children_changed() { look_at_children_ = true; }
+
+  void ask(LiveAttempt& attempt, TaskSignal signal, std::chrono::milliseconds grace);
+
+  // An attempt of an earlier keeper, whose main process may have ended.
+  void take_up(LiveAttempt& attempt);
+
+  // Does what is due. Reads /proc at most a few times, for all attempts together.
+  void work(MonotonicTime now);
+
+  // When work() must be called next if nothing happens; earlier than now: at once.
+  std::optional<MonotonicTime> next_deadline() const;
+
+ private:
+  void look_at_children();
+  bool look_at_adopted(pid_t pid);
+  void adopt(pid_t pid);
+  LiveAttempt* owner_of(pid_t pid);
+  void settle_ended(LiveAttempt& attempt);
+
+  void on_timers(MonotonicTime now);
+  void step(LiveAttempt& attempt, ProcessTable& table, MonotonicTime now);
+  void freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table);
+  void end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table,
+                     MonotonicTime now);
+  std::vector<pid_t> members_of(const LiveAttempt& attempt, ProcessTable& table) const;
+  bool send(const LiveAttempt& attempt, pid_t pid, int signal, const ProcessTable& table) const;
+  void conclude(LiveAttempt& attempt);
+
+  void plan(LiveAttempt& attempt, Todo todo);
+  void set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time);
+
+  Ledger& ledger_;
+  bool look_at_children_ = false;
+  std::set<AttemptKey> ended_mains_;  // ours, not concluded
+  std::unordered_map<pid_t, std::optional<AttemptKey>> adopted_;
+  std::vector<AttemptKey> planned_;
+  std::set<std::pair<MonotonicTime, AttemptKey>> timers_;
+};
+
+}  // namespace hakuriver::keeper
