@@ -75,7 +75,8 @@ Status GroupedOutput::add(std::uint64_t index, engine::OutputStream stream, std:
   const auto spilled = spill(kept);
   if (spilled) return Unit{};
   const auto written = write_out(kept, targets_[place]);
-  return written ? Error{Errc::io, "output cannot be kept together: " + spilled.error().message} : written.error();
+  if (!written) return written.error();
+  return Error{Errc::limit, "output cannot be kept together: " + spilled.error().message};
 }
 
 Status GroupedOutput::spill(Kept& kept) const {

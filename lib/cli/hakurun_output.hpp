@@ -30,7 +30,7 @@ class GroupedOutput {
  public:
   GroupedOutput(PatientWriter writer, int stdout_fd, int stderr_fd);
 
-  // io where there is no room to keep it: the command's output so far is written out, no longer in one piece.
+  // limit where there is no room to keep it: the command's output so far is written, no longer in one piece.
   Status add(std::uint64_t index, engine::OutputStream stream, std::string_view bytes);
 
   // Writes what the command has printed, stdout first, and forgets it.

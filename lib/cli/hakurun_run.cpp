@@ -160,6 +160,10 @@ class SweepRun {
   // Nobody reads on (head): nothing is to be said, and nothing more to be run.
   void check_output(const Status& status) {
     if (status || output_failed_) return;
+    if (status.error().code == Errc::limit) {
+      if (!std::exchange(said_no_room_, true)) say(streams_, status.error().message);
+      return;
+    }
     output_failed_ = true;
     if (status.error().code != Errc::unavailable) say(streams_, status.error().message);
     run_.terminate();
@@ -200,6 +204,7 @@ class SweepRun {
   bool interrupted_ = false;
   bool killed_ = false;
   bool output_failed_ = false;
+  bool said_no_room_ = false;
 };
 
 }  // namespace
