@@ -74,7 +74,7 @@ struct Config {
     std::optional<std::uint64_t> millicores;    // key "cores"; none: as detected
     std::optional<std::uint64_t> memory_bytes;  // key "memory"; none: as detected
     std::optional<std::uint32_t> max_tasks;     // at once; none: 16 for each core
-    std::string launcher = "auto";              // auto, systemd, docker, cgroup or plain
+    std::string launcher = "auto";              // auto, systemd, docker, cgroup, plain or none
     bool operator==(const Runner&) const = default;
   };
   struct Security {

@@ -30,22 +30,25 @@ struct RunnerOptions {
   std::string name{};                              // of the node; empty: the machine's host name
   std::string host_url = "http://127.0.0.1:8000";  // of the host
   std::string token{};                             // hexadecimal; empty: none
-  CallerFactory connect{};                         // instead of HTTP to host_url, for a host in the same process
-  std::string state_dir{};                         // what is below belongs to us; empty: ~/.hakuriver
-  std::string shared_dir{};                        // must be there; empty: state_dir/shared, created
-  std::string local_temp_dir{};                    // must be there; empty: state_dir/tmp, created
-  std::string launcher = "plain";                  // plain, or none, which starts nothing (for benchmarks)
-  std::string keeper_program{};                    // empty: looked for beside this program and where it is installed
-  std::optional<std::string> numactl{};            // the program; empty text: never; none: from PATH, if it works
-  std::string runner_user{};                       // whom tasks run as; a root runner of a remote host needs it
-  std::optional<std::uint64_t> millicores{};       // offered instead of what is found
-  std::optional<std::uint64_t> memory_bytes{};     // offered instead of what is found
-  std::optional<std::uint32_t> max_tasks{};        // at once; none: 16 for each core
-  std::string synthetic_topology{};                // an hwloc description instead of this machine's
-  std::string listen_address = "127.0.0.1";        // where reads are answered
-  std::optional<std::uint16_t> listen_port{};      // none: nowhere; 0: the system chooses
-  std::string announced_url{};                     // shown to people; empty: made from where it listens
-  std::chrono::milliseconds kill_grace{10'000};    // between TERM and KILL
+  CallerFactory connect{};                         // instead of HTTP, for a host in the same process
+  // Where a runner keeps what is its own; what is below it is created where it is missing. Empty: $HAKURIVER_HOME, or
+  // ~/.hakuriver.
+  std::string home{};
+  std::string state_dir{};                       // on a local disk; empty: <home>/state
+  std::string shared_dir{};                      // empty: <home>/shared
+  std::string local_temp_dir{};                  // empty: <home>/tmp
+  std::string launcher = "plain";                // plain (also "auto"), or none, which starts nothing: for benchmarks
+  std::string keeper_program{};                  // empty: beside this program, or where it was installed
+  std::optional<std::string> numactl{};          // a path or a name; empty text: never; none: from PATH, if it works
+  std::string runner_user{};                     // whom tasks run as; a root runner of a remote host needs it
+  std::optional<std::uint64_t> millicores{};     // offered instead of what is found
+  std::optional<std::uint64_t> memory_bytes{};   // offered instead of what is found
+  std::optional<std::uint32_t> max_tasks{};      // at once; none: 16 for each core
+  std::string synthetic_topology{};              // an hwloc description instead of this machine's
+  std::string listen_address = "127.0.0.1";      // where reads are answered
+  std::optional<std::uint16_t> listen_port{};    // none: nowhere; 0: the system chooses
+  std::string announced_url{};                   // shown to people; empty: made from where it listens
+  std::chrono::milliseconds kill_grace{10'000};  // between TERM and KILL
 };
 
 class Runner {

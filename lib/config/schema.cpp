@@ -54,7 +54,7 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY_AS(runner, "cores", millicores), Kind::cores},
     {HAKURIVER_KEY_AS(runner, "memory", memory_bytes), Kind::memory},
     {HAKURIVER_KEY(runner, max_tasks), Kind::whole, 1, 1'000'000},
-    {HAKURIVER_KEY(runner, launcher), Kind::choice, 0, 0, "auto systemd docker cgroup plain", "auto plain"},
+    {HAKURIVER_KEY(runner, launcher), Kind::choice, 0, 0, "auto systemd docker cgroup plain none", "auto plain none"},
 
     {HAKURIVER_KEY(security, auth), Kind::choice, 0, 0, "token none"},
     {HAKURIVER_KEY(security, token_file), Kind::path, 0, 0, "", "", "HAKURIVER_TOKEN_FILE"},

@@ -61,8 +61,9 @@ Status check_user(const RunnerOptions& options, bool is_local_host) {
                "', the user that this runner runs as");
   }
   if (::geteuid() == 0 && !is_local_host && options.runner_user.empty()) {
-    return bad("runner_user: this runner is root and its host is another machine: name the user that tasks run as "
-               "(\"root\" if that is meant), or start the runner as an ordinary user");
+    return bad(
+        "runner_user: this runner is root and its host is another machine: name the user that tasks run as "
+        "(\"root\" if that is meant), or start the runner as an ordinary user");
   }
   return Unit{};
 }
@@ -167,6 +168,9 @@ Result<NodeFacts> detect_facts(const RunnerOptions& options) {
   if (!facts) return facts.error();
   facts->launcher = options.launcher;
   facts->url = options.announced_url;
+  if (facts->url.empty() && options.listen_port.value_or(0) != 0) {
+    facts->url = http::to_string(http::Url{options.listen_address, *options.listen_port});
+  }
   if (options.launcher == "none") facts->enforced.clear();
   return facts;
 }
@@ -177,9 +181,8 @@ service::TaskWorld make_world(const RunnerOptions& options, const NodeFacts& fac
   world.host_url = options.host_url;
   world.shared_dir = options.shared_dir;
   world.local_temp_dir = options.local_temp_dir;
-  world.environment = task_environment(platform::executable_directory().has_value()
-                                           ? *platform::executable_directory()
-                                           : std::string("/usr/local/bin"));
+  const auto programs = platform::executable_directory();
+  world.environment = task_environment(programs ? *programs : "/usr/local/bin");
   world.numa_nodes = facts.numa_nodes;
   world.binds_numa = std::find(facts.enforced.begin(), facts.enforced.end(), "numa") != facts.enforced.end();
   if (!world.binds_numa) return world;

@@ -20,6 +20,9 @@ timespec to_timespec(std::chrono::microseconds span) {
   return {static_cast<time_t>(seconds.count()), static_cast<long>((span - seconds).count() * 1000)};
 }
 
+// Whether the connection to the keeper is of no more use.
+bool is_lost(const Error& error) { return error.code == Errc::unavailable || error.code == Errc::io; }
+
 }  // namespace
 
 Result<std::unique_ptr<RunnerService>> RunnerService::open(RunnerServiceOptions options, RunnerPorts ports) {
@@ -43,7 +46,7 @@ RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, Wa
   keeper_events_.started = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptStarted{it}); };
   keeper_events_.changed = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptChanged{it}); };
   keeper_events_.ended = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptEnded{it}); };
-  keeper_events_.gone = [this](const Error& error) { take_keeper_status(error); };
+  keeper_events_.gone = [this](const Error& error) { lose_keeper(error); };
 }
 
 Status RunnerService::serve() {
@@ -189,7 +192,7 @@ void RunnerService::perform(runner_effect::StartAttempt& effect) {
   const auto started = ports_.keeper->start(builder_.build(effect.key, effect.batch, effect.numa_node, effect.spec));
   if (started) return;
   // Whether a keeper that is gone has heard of it, the next listing tells.
-  if (started.error().code == Errc::unavailable) return take_keeper_status(started);
+  if (is_lost(started.error())) return lose_keeper(started.error());
   fails(started.error().code == Errc::invalid_argument ? EINVAL : kNodeFault, started.error());
 }
 
@@ -208,15 +211,19 @@ void RunnerService::perform(runner_effect::Note& effect) {
 
 void RunnerService::perform(runner_effect::Stopped&) { is_stopped_ = true; }
 
-void RunnerService::take_keeper_status(const Status& status) {
-  if (status) return;
-  if (status.error().code != Errc::unavailable && status.error().code != Errc::io) {
-    ports_.log->warning("keeper: " + status.error().message);
-    return;
-  }
+void RunnerService::lose_keeper(const Error& error) {
   if (!has_keeper_) return;
   has_keeper_ = false;
-  pending_.emplace_back(runner_event::KeeperGone{status.error().message});
+  pending_.emplace_back(runner_event::KeeperGone{error.message});
+}
+
+void RunnerService::take_keeper_status(const Status& status) {
+  if (status) return;
+  if (is_lost(status.error())) {
+    lose_keeper(status.error());
+  } else {
+    ports_.log->warning("keeper: " + status.error().message);
+  }
 }
 
 }  // namespace hakuriver::service

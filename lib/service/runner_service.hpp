@@ -87,6 +87,7 @@ class RunnerService {
   void perform(runner_effect::Note& effect);
   void perform(runner_effect::Stopped& effect);
   void take_keeper_status(const Status& status);
+  void lose_keeper(const Error& error);
 
   const WakeDescriptor wake_;  // something was posted, or a wish changed
   const RunnerPorts ports_;
