@@ -105,7 +105,8 @@ struct ConfigFlag {
   std::string flag;  // what errors call it: "--port"
 };
 
-// Where a configuration comes from: nothing else is looked at but the files named here.
+// Where a configuration comes from. Nothing else is looked at but the files named here and, where HOME is missing, the
+// user's entry in the password database.
 struct ConfigSources {
   std::string config_file{};               // --config; empty: not given
   std::vector<ConfigFlag> flags{};         // later ones win
@@ -121,7 +122,8 @@ struct LoadedConfig {
 
 // The file is config_file, else $HAKURIVER_CONFIG, else $HAKURIVER_HOME/config.toml; only the last may be missing, the
 // others are Errc::not_found then. Variables are HAKURIVER_<SECTION>_<KEY>, such as HAKURIVER_NETWORK_HOST_PORT, and
-// HAKURIVER_HOST and HAKURIVER_TOKEN_FILE; other HAKURIVER_* are ignored, since tasks are given some. A value, key or
+// HAKURIVER_HOST and HAKURIVER_TOKEN_FILE; an empty one counts as not set, other HAKURIVER_* are ignored, since tasks are
+// given some. A value, key or
 // section that is wrong is Errc::parse, one line that begins with FILE:LINE or the variable's or flag's name.
 // Relative paths count from the file's directory, or else from the working directory; "~/" is the home directory.
 // At most 1 MiB of file. Nothing is created.
