@@ -122,11 +122,10 @@ struct LoadedConfig {
 
 // The file is config_file, else $HAKURIVER_CONFIG, else $HAKURIVER_HOME/config.toml; only the last may be missing, the
 // others are Errc::not_found then. Variables are HAKURIVER_<SECTION>_<KEY>, such as HAKURIVER_NETWORK_HOST_PORT, and
-// HAKURIVER_HOST and HAKURIVER_TOKEN_FILE; an empty one counts as not set, other HAKURIVER_* are ignored, since tasks are
-// given some. A value, key or
-// section that is wrong is Errc::parse, one line that begins with FILE:LINE or the variable's or flag's name.
-// Relative paths count from the file's directory, or else from the working directory; "~/" is the home directory.
-// At most 1 MiB of file. Nothing is created.
+// HAKURIVER_HOST and HAKURIVER_TOKEN_FILE. An empty one counts as not set; other HAKURIVER_* are ignored, since tasks
+// are given some. A value, key or section that is wrong is Errc::parse, one line that begins with FILE:LINE or the
+// name of the variable or flag. Relative paths count from the file's directory, or else from the working directory;
+// "~/" is the home directory. At most 1 MiB of file. Nothing is created.
 Result<LoadedConfig> load_config(const ConfigSources& sources);
 
 // The commented file that `hakuriver.init` writes: every key with its default.
