@@ -189,6 +189,10 @@ int host_program(std::span<const std::string> words, const std::vector<std::stri
   if (const auto* file = line->find("config")) sources.config_file = file->value;
   const auto loaded = load_config(sources);
   if (!loaded) return fail(streams.err, loaded.error().message, kExitUsage);
+  if (!loaded->config.security.tls_certificate.empty()) {
+    return fail(streams.err, "tls_certificate: TLS is not there yet, and serving without it is not what was asked for",
+                kExitUsage);
+  }
   for (const auto& warning : loaded->warnings) streams.err << "hakuriver.host: " << warning << "\n";
   const auto listen = listen_addresses(*line, loaded->config);
   if (!listen) return fail(streams.err, listen.error().message, kExitUsage);
