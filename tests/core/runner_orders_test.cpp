@@ -99,12 +99,12 @@ TEST_CASE("orders of another run, a lower epoch or a sequence already seen are d
     return tasks;
   };
   CHECK(poll_brings(kEpoch, RunId{2}, {order(1, OrderKind::start, 101)}) == Tasks{});
-  CHECK(poll_brings(Epoch{6}, RunId{1}, {order(1, OrderKind::start, 101)}) == Tasks{});
-  CHECK(poll_brings(kEpoch, RunId{1}, {order(2, OrderKind::start, 101)}) == Tasks{});
+  CHECK(poll_brings(Epoch{6}, RunId{5}, {order(1, OrderKind::start, 101)}) == Tasks{});
+  CHECK(poll_brings(kEpoch, RunId{5}, {order(2, OrderKind::start, 101)}) == Tasks{});
   CHECK(agent.state.applied == 0);
-  CHECK(poll_brings(kEpoch, RunId{1}, {order(1, OrderKind::start, 101), order(3, OrderKind::start, 103)}) ==
+  CHECK(poll_brings(kEpoch, RunId{5}, {order(1, OrderKind::start, 101), order(3, OrderKind::start, 103)}) ==
         Tasks{101});
-  CHECK(poll_brings(kEpoch, RunId{1}, {order(1, OrderKind::start, 101), order(2, OrderKind::start, 102)}) ==
+  CHECK(poll_brings(kEpoch, RunId{5}, {order(1, OrderKind::start, 101), order(2, OrderKind::start, 102)}) ==
         Tasks{102});
   CHECK(agent.state.applied == 2);
 }
@@ -125,7 +125,7 @@ TEST_CASE("a start order without its spec or beyond what the queue may hold is l
   Agent agent(policy);
   agent.up();
   agent.take(runner_event::PollAnswered{agent.state.poll_call,
-                                        OrderBundle{kEpoch, RunId{1}, {order(1, OrderKind::start, 101)}, {}}});
+                                        OrderBundle{kEpoch, RunId{5}, {order(1, OrderKind::start, 101)}, {}}});
   CHECK(agent.state.applied == 0);
   agent.tick(30s);
   agent.ordered({order(1, OrderKind::start, 101, 11)});

@@ -15,12 +15,12 @@ TEST_CASE("an agent says hello, takes the keeper over, registers its list and th
 
   const auto list = std::vector{kept(101), kept(102, KeptState::ended, 3)};
   const auto registration = agent.keeper_taken(list, 9).the<runner_effect::Register>().message;
-  CHECK(registration == Registration{"node1", "0123", 5, kEpoch, RunId{9}, {"j", "b"}, 0, four_cores(), list});
+  CHECK(registration == Registration{"node1", "0123", 5, kEpoch, RunId{5}, {"j", "b"}, 0, four_cores(), list});
   CHECK(agent.effects.size() == 1);
 
   agent.registered(3);
   CHECK(agent.the<runner_effect::ConfirmRecords>().record == 3);
-  CHECK(agent.the<runner_effect::AskOrders>().message == Poll{"node1", kEpoch, RunId{9}, 0});
+  CHECK(agent.the<runner_effect::AskOrders>().message == Poll{"node1", kEpoch, RunId{5}, 0});
   CHECK(agent.the<runner_effect::Note>().text == "registered as 'node1'");
   CHECK(agent.effects.size() == 3);
 }

@@ -10,7 +10,7 @@ TEST_CASE("events leave at once, one report at a time, and what happens meanwhil
   CHECK(first.first_event == 1);
   CHECK(first.events.size() == 1);
   CHECK(first.applied == 1);
-  CHECK(first.run == RunId{1});
+  CHECK(first.run == RunId{5});
   CHECK(agent.take(runner_event::AttemptStarted{kept(102)}).quiet());
   CHECK(agent.take(runner_event::AttemptEnded{kept(102, KeptState::ended, 1)}).quiet());
   agent.take(runner_event::ReportAnswered{agent.state.report_call, {1, 0}});
@@ -112,7 +112,7 @@ TEST_CASE("an agent that stops gives back what waits, tells it, says goodbye and
   CHECK(agent.state.queued == 0);
   CHECK(agent.quiet());
   agent.seen();
-  CHECK(agent.the<runner_effect::SayGoodbye>().message == Goodbye{"node1", kEpoch, RunId{1}});
+  CHECK(agent.the<runner_effect::SayGoodbye>().message == Goodbye{"node1", kEpoch, RunId{5}});
   CHECK(agent.effects.size() == 1);
   agent.take(runner_event::GoodbyeAnswered{agent.state.setup_call, {}});
   CHECK(agent.all<runner_effect::Stopped>().size() == 1);
