@@ -93,7 +93,7 @@ def hakurun_check_bites(compiler):
         source = pathlib.Path(directory) / "main.c"
         source.write_text("int planted(void);\nint main(void) { return planted(); }\n")
         (pathlib.Path(directory) / "library.c").write_text("int planted(void) { return 0; }\n")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, f"{directory}/library.c"], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-soname,libsqlite3.so.0", "-o", library, f"{directory}/library.c"], check=True)
         subprocess.run(["cc", "-o", f"{directory}/program", source, library], check=True)
         return bool(architecture.check_hakurun(f"{directory}/program"))
 
