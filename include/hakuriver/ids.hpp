@@ -30,7 +30,8 @@ using Attempt = StrongId<struct AttemptTag, std::uint32_t>;
 // Raised and committed at each host start; a higher epoch outranks a lower one.
 using Epoch = StrongId<struct EpochTag>;
 
-// Numbers the starts of one node's agent, from 1; kept by the keeper.
+// Names one run of a node's agent: towards the host by the challenge that it answered, which no other run of the node
+// shares, even if the keeper's memory is lost. A keeper numbers the runs that it has seen, from 1.
 using RunId = StrongId<struct RunTag>;
 
 constexpr TaskId task_of(BatchId batch, std::uint64_t index) noexcept { return TaskId{batch.value + 1 + index}; }

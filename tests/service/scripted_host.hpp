@@ -98,7 +98,7 @@ class ScriptedHost {
 
   void take(Hello hello, const std::shared_ptr<HttpResponder>& responder) {
     seen_.hellos.push_back(std::move(hello));
-    responder->reply({.body = wire::encode(Introduction{std::string(32, 'a'), Epoch{3}, 17})});
+    responder->reply({.body = wire::encode(Introduction{std::string(32, 'a'), Epoch{3}, 16 + seen_.hellos.size()})});
   }
 
   void take(Registration registration, const std::shared_ptr<HttpResponder>& responder) {

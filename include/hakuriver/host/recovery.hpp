@@ -188,8 +188,9 @@ inline HostState recover(const StoredState& stored, const HostPolicy& policy, No
   state.cluster_id = stored.cluster_id;
   state.epoch = stored.epoch;
   state.last_id = stored.last_id;
-  // Challenges of this start differ from those of every other one, and from those before a reload.
-  state.last_challenge = (stored.epoch.value << 52) + static_cast<std::uint64_t>(now.monotonic.microseconds);
+  // Challenges, and so runs, of this start differ from those of the starts around it, and from those before a reload.
+  // They fit into 63 bits, for they are stored.
+  state.last_challenge = ((stored.epoch.value & 0x3ff) << 52) + static_cast<std::uint64_t>(now.monotonic.microseconds);
   state.last_tick = now.monotonic;
   detail::recover_nodes(state, stored, now);
   for (const auto& batch : stored.batches) detail::recover_batch(state, batch);

@@ -63,7 +63,7 @@ inline LocalAttempt local_of(const KeptAttempt& kept) {
 
 inline void take_listing(RunnerState& state, const KeeperListing& listing) {
   state.session = listing.session;
-  state.run = listing.run;
+  state.run = RunId{state.introduction.challenge};
   state.confirmed = listing.confirmed;
   state.last_record = listing.confirmed;
   state.attempts.clear();
@@ -89,7 +89,7 @@ inline void take_keeper(RunnerTurn& turn, const KeeperListing& listing) {
   state.setup_call = next_call(state);
   turn.out.push_back(runner_effect::Register{
       state.setup_call,
-      Registration{state.node, state.runner_id, state.introduction.challenge, state.introduction.epoch, listing.run,
+      Registration{state.node, state.runner_id, state.introduction.challenge, state.introduction.epoch, state.run,
                    listing.session, listing.confirmed, state.facts, listing.attempts}});
 }
 
