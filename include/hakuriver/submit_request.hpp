@@ -15,10 +15,10 @@ inline namespace v1 {
 
 // What it leaves to the host is said by the three flags: the host fills those parts of the spec before it takes it.
 struct SubmitRequest {
-  TaskSpec spec;
-  std::vector<Target> targets;      // empty: any node; one: `count` tasks there; more: one task each
+  TaskSpec spec{};
+  std::vector<Target> targets{};    // empty: any node; one: `count` tasks there; more: one task each
   std::uint64_t count = 1;          // the number of targets where there are two or more
-  std::string submission_id;        // makes a repetition safe; at most 64 printable ASCII characters; may be empty
+  std::string submission_id{};      // makes a repetition safe; at most 64 printable ASCII characters; may be empty
   bool default_container = false;   // no container was named: the host's default, where it has one
   bool default_mounts = false;      // no mounts were given
   bool default_privileged = false;  // nothing was said of it

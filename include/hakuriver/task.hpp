@@ -51,13 +51,13 @@ constexpr bool is_final(TaskStatus status) noexcept {
 
 // What the tasks of a batch have in common, as submitted. Text is UTF-8 or any bytes without NUL.
 struct TaskSpec {
-  Argv argv;                                                     // at least one word
-  std::vector<std::pair<std::string, std::string>> environment;  // the submitter's own variables, in order
-  Resources resources;
-  std::string name;               // shown and filtered by; may be empty
-  std::string working_directory;  // empty: the shared directory
-  std::string container;          // empty: the node itself
-  std::vector<std::string> mounts;
+  Argv argv{};                                                     // at least one word
+  std::vector<std::pair<std::string, std::string>> environment{};  // the submitter's own variables, in order
+  Resources resources{};
+  std::string name{};               // shown and filtered by; may be empty
+  std::string working_directory{};  // empty: the shared directory
+  std::string container{};          // empty: the node itself
+  std::vector<std::string> mounts{};
   bool privileged = false;
   bool private_network = false;
   bool private_pid = false;
