@@ -1,7 +1,6 @@
 #include "wire/submission.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"

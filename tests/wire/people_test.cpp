@@ -243,7 +243,7 @@ TEST_CASE("errors are one line, whatever form they come in") {
   CHECK(encode_error("task '7' does not exist\n\xFF") == "{\"detail\":\"task '7' does not exist\\n\xEF\xBF\xBD\"}");
   InvalidInput errors;
   errors.add({std::string("targets"), std::size_t{2}}, "must be text, not 7");
-  for (const auto& [body, text] :
+  for (const auto& row :
        std::vector<std::pair<std::string, std::string>>{{encode_error("no such task"), "no such task"},
                                                         {errors.body(), "'targets[2]' must be text, not 7"},
                                                         {R"({"detail":[]})", "an array"},
@@ -252,8 +252,8 @@ TEST_CASE("errors are one line, whatever form they come in") {
                                                         {"<html>\nx", "<html>"},
                                                         {"", ""},
                                                         {"\xFF\xFE", "an answer that is not text"}}) {
-    CAPTURE(body);
-    CHECK(decode_error(body) == text);
+    CAPTURE(row.first);
+    CHECK(decode_error(row.first) == row.second);
   }
 }
 
@@ -262,17 +262,17 @@ TEST_CASE("answers to commands are read back") {
 }
 
 TEST_CASE("what is wrong in an answer is named") {
-  for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& row : std::vector<std::pair<std::string, std::string>>{
            {"{}", "'task_id' is required"},
            {"[]", "the body must be an object, not an array"},
            {R"({"task_id":7,"batch_id":"x"})", "'batch_id' must be an id, not \"x\""},
            {R"({"task_id":"7","batch_id":"6","status":"done"})", "'status' must be a task's status, not 'done'"},
            {R"({"task_id":7,"batch_id":6,"status":"lost","started_at":"now"})",
             "'started_at' must be a time: 'now' is not a time such as 2025-04-18T12:00:00.123456+00:00"}}) {
-    CAPTURE(text);
-    const auto task = decode_task(text);
+    CAPTURE(row.first);
+    const auto task = decode_task(row.first);
     REQUIRE(!task);
-    CHECK(task.error().message == message);
+    CHECK(task.error().message == row.second);
   }
 }
 

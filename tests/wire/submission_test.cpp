@@ -241,3 +241,13 @@ TEST_CASE("answers to a submission list the ids as text") {
   CHECK(encode_refused_submission("no target is left", part.failed_targets) ==
         R"({"detail":"no target is left","failed_targets":[{"target":"n9","reason":"there is no node 'n9'"}]})");
 }
+
+TEST_CASE("a refused submission says which targets were refused, and other errors name none") {
+  const std::vector<FailedTarget> failed{{"n9", "there is no node 'n9'"}, {"n1:7", "it has no NUMA node 7"}};
+  CHECK(decode_refused_targets(encode_refused_submission("no target is left", failed)) == failed);
+  for (const auto* body :
+       {"", "{}", "[]", "not json", R"({"detail":"x"})", R"({"failed_targets":7})", R"({"failed_targets":[]})"}) {
+    CAPTURE(body);
+    CHECK(decode_refused_targets(body).empty());
+  }
+}
