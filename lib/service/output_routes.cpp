@@ -72,6 +72,7 @@ void send_output(const PeopleServices& services, const std::shared_ptr<HttpRespo
   reply.content_type = "application/octet-stream";
   if (range) {
     reply.headers.emplace_back("X-Output-Size", std::to_string(std::max(range->size, expected)));
+    reply.headers.emplace_back("X-Output-Offset", std::to_string(*offset));  // of the body's first byte
     reply.body = std::move(range->bytes);
   } else if (range.error().code != Errc::not_found || expected > 0) {
     reply = error_reply({Errc::unavailable, "the output of task " + to_string(task.id) +

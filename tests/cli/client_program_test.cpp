@@ -228,20 +228,49 @@ TEST_CASE("Ctrl-C ends the waiting and names the task, which goes on") {
   for (const auto& request : cluster.host.seen()) CHECK(request.method == "GET");
 }
 
-TEST_CASE("output comes byte for byte, and --follow goes on until the task has ended and all was read") {
+HttpReply output(std::string body, std::uint64_t offset, std::uint64_t size) {
+  return {.body = std::move(body),
+          .content_type = "application/octet-stream",
+          .headers = {{"X-Output-Size", std::to_string(size)}, {"X-Output-Offset", std::to_string(offset)}}};
+}
+
+std::string offset_asked(const HttpRequest& request) {
+  for (const auto& [name, value] : request.query) {
+    if (name == "offset") return value;
+  }
+  return {};
+}
+
+TEST_CASE("output comes byte for byte, a long one in several parts") {
   Cluster cluster;
   const std::string bytes("a\0b\n\xff\r\n", 7);
+  cluster.host.answer("GET /api/v1/tasks/7/stdout", {output(bytes, 0, 10), output("end", 7, 12), output("?", 0, 1)});
+  cluster.host.answer("GET /api/v1/tasks/7/stderr", {output("e\n", 0, 2)});
+  const auto run = cluster.client({"--stdout", "7"});
+  CHECK(run.exit == 0);
+  CHECK(run.out == bytes + "end");
+  CHECK(offset_asked(cluster.host.seen().back()) == "7");
+  CHECK(cluster.client({"--stderr", "7"}).out == "e\n");
+  CHECK(cluster.client({"--stdout", "8"}).exit == 3);
+}
+
+TEST_CASE("--follow goes on until the task has ended and all of its output came, whatever ends a stream") {
+  Cluster cluster;
   auto ended = task(7, TaskStatus::completed, Outcome{OutcomeKind::exited, 0});
-  ended.stdout_bytes = 14;
-  cluster.host.answer("GET /api/v1/tasks/7/stdout", {{.body = bytes, .content_type = "application/octet-stream"}});
-  cluster.host.answer("GET /api/v1/tasks/7/stderr", {{.body = "e\n", .content_type = "application/octet-stream"}});
+  ended.stdout_bytes = 8;
+  cluster.host.answer("GET /api/v1/tasks/7/stdout",
+                      {output("b\n", 2, 4), output("c\n", 4, 6), busy(), output("d\n", 6, 8)});
   cluster.host.answer("GET /api/v1/tasks/7",
                       {{.body = wire::encode(task(7, TaskStatus::running))}, {.body = wire::encode(ended)}});
-  CHECK(cluster.client({"--stdout", "7"}).out == bytes);
-  CHECK(cluster.client({"--stderr", "7"}).out == "e\n");
-  CHECK(cluster.client({"--stdout", "7", "--follow"}).out == bytes + bytes);
-  CHECK(cluster.host.seen().back().path == "/api/v1/tasks/7");
-  CHECK(cluster.client({"--stdout", "8"}).exit == 3);
+  const auto run = cluster.client({"--stdout", "7", "--follow", "--tail", "1"});
+  CHECK(run.exit == 0);
+  CHECK(run.out == "b\nc\nd\n");
+  CHECK(lines_of(run.err) == 1);
+  std::vector<std::string> offsets;
+  for (const auto& request : cluster.host.seen()) {
+    if (request.path == "/api/v1/tasks/7/stdout") offsets.push_back(offset_asked(request));
+  }
+  CHECK(offsets == std::vector<std::string>{"", "4", "6", "6"});
 }
 
 TEST_CASE("status is of a task or of a batch, for people or as JSON") {

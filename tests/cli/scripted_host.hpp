@@ -20,9 +20,11 @@ class ScriptedHost {
   ScriptedHost() {
     auto opened = http::HttpServer::open({.listen = {{"127.0.0.1", 0}}}, [this](HttpRequest request, auto responder) {
       const std::string key = request.method + " " + request.path;
+      {
+        const std::lock_guard lock(mutex_);
+        seen_.push_back(std::move(request));
+      }
       responder->reply(next_reply(key));
-      const std::lock_guard lock(mutex_);
-      seen_.push_back(std::move(request));
     });
     REQUIRE(opened);
     server_ = std::move(*opened);
