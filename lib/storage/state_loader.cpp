@@ -1,0 +1,141 @@
+#include "storage/state_loader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/rows.hpp"
+#include "wire/node_messages.hpp"
+
+namespace hakuriver::storage {
+namespace {
+
+void load_meta(Database& database, StoredState& state) {
+  state.cluster_id = database.ask("SELECT value FROM meta WHERE name = 'cluster_id'");
+  state.epoch = Epoch{static_cast<std::uint64_t>(database.ask_integer("SELECT value FROM meta WHERE name = 'epoch'"))};
+  const auto newest = database.ask_integer("SELECT id + count FROM batches ORDER BY id DESC LIMIT 1");
+  const auto purged = database.ask_integer("SELECT value FROM meta WHERE name = 'last_id'");
+  state.last_id = static_cast<std::uint64_t>(std::max(newest, purged));
+}
+
+void load_batches(Database& database, StoredState& state) {
+  Statement rows(database,
+                 "SELECT id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
+                 " private_network, private_pid, submission_id, targets, failed_targets FROM batches ORDER BY id");
+  for (rows.start(); rows.step();) {
+    StoredBatch& batch = state.batches.emplace_back();
+    batch.id = BatchId{rows.natural(0)};
+    batch.count = rows.natural(1);
+    batch.submitted_at = UtcTime{rows.integer(2)};
+    batch.content_digest = rows.natural(3);
+    batch.requirements.resources = {rows.natural(4), rows.natural(5)};
+    batch.requirements.container = rows.integer(6) != 0;
+    batch.requirements.private_network = rows.integer(7) != 0;
+    batch.requirements.private_pid = rows.integer(8) != 0;
+    batch.submission_id = rows.text(9);
+    auto targets = decode_targets(rows.text(10));
+    auto failed = decode_failed_targets(rows.text(11));
+    if (!targets || !failed) {
+      const Error& why = targets ? failed.error() : targets.error();
+      return database.fail(damaged(database.path(), "batch " + to_string(batch.id), why));
+    }
+    batch.targets = std::move(*targets);
+    batch.failed_targets = std::move(*failed);
+  }
+}
+
+void load_ends(Database& database, StoredState& state) {
+  Statement rows(database, "SELECT first, count, status FROM ends ORDER BY first");
+  for (rows.start(); rows.step();) {
+    const TaskId first{rows.natural(0)};
+    const auto status = final_status(rows.integer(2));
+    if (!status) return database.fail(damaged(database.path(), "the end of task " + to_string(first), status.error()));
+    state.ends.push_back({first, rows.natural(1), *status});
+  }
+}
+
+OrderRecord read_order(const Statement& row) {
+  OrderRecord order;
+  order.batch = BatchId{row.natural(1)};
+  order.first = TaskId{row.natural(2)};
+  order.count = row.natural(3);
+  order.attempt = Attempt{row.natural32(4)};
+  order.node = row.text(7);
+  order.session = {std::string(row.text(8)), std::string(row.text(9))};
+  order.run = RunId{row.natural(10)};
+  return order;
+}
+
+ReturnRecord read_return(const Statement& row) {
+  ReturnRecord record;
+  record.batch = BatchId{row.natural(1)};
+  record.first = TaskId{row.natural(2)};
+  record.count = row.natural(3);
+  record.attempt = Attempt{row.natural32(4)};
+  record.faults = row.natural32(5);
+  record.reason = row.text(6);
+  return record;
+}
+
+void load_assignments(Database& database, StoredState& state) {
+  Statement rows(database,
+                 "SELECT a.kind, a.batch, a.first, a.count, a.attempt, a.faults, a.reason,"
+                 " p.node, p.journal_id, p.boot_id, p.run"
+                 " FROM assignments a LEFT JOIN places p ON p.id = a.place ORDER BY a.sequence");
+  for (rows.start(); rows.step();) {
+    if (rows.integer(0) == 0) {
+      state.assignments.emplace_back(read_order(rows));
+    } else {
+      state.assignments.emplace_back(read_return(rows));
+    }
+  }
+}
+
+bool has_ended(const StoredState& state, TaskId task) {
+  const auto after = std::upper_bound(state.ends.begin(), state.ends.end(), task,
+                                      [](TaskId id, const StoredEnd& end) { return id < end.first; });
+  return after != state.ends.begin() && task.value - std::prev(after)->first.value < std::prev(after)->count;
+}
+
+void load_kills(Database& database, StoredState& state) {
+  Statement rows(database, "SELECT task FROM kills ORDER BY task");
+  for (rows.start(); rows.step();) {
+    const TaskId task{rows.natural(0)};
+    if (!has_ended(state, task)) state.kills.push_back({task});
+  }
+}
+
+void load_nodes(Database& database, StoredState& state) {
+  Statement rows(database,
+                 "SELECT n.name, n.runner_id, n.journal_id, n.boot_id, n.run, c.record, n.drained, n.facts"
+                 " FROM nodes n LEFT JOIN confirmations c ON c.node = n.name ORDER BY n.name");
+  for (rows.start(); rows.step();) {
+    NodeRecord& node = state.nodes.emplace_back();
+    node.name = rows.text(0);
+    node.runner_id = rows.text(1);
+    node.session = {std::string(rows.text(2)), std::string(rows.text(3))};
+    node.run = RunId{rows.natural(4)};
+    node.confirmed = rows.natural(5);
+    node.drained = rows.integer(6) != 0;
+    auto facts = wire::decode_node_facts(rows.text(7));
+    if (!facts) return database.fail(damaged(database.path(), "node '" + node.name + "'", facts.error()));
+    node.facts = std::move(*facts);
+  }
+}
+
+}  // namespace
+
+Result<StoredState> load_state(Database& database) {
+  StoredState state;
+  database.execute("BEGIN");
+  load_meta(database, state);
+  load_batches(database, state);
+  load_ends(database, state);
+  load_assignments(database, state);
+  load_kills(database, state);
+  load_nodes(database, state);
+  database.execute("COMMIT");
+  if (database.failed()) return database.status().error();
+  return state;
+}
+
+}  // namespace hakuriver::storage
