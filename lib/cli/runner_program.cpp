@@ -22,6 +22,7 @@
 #include "hakuriver/version.hpp"
 #include "http/url.hpp"
 #include "platform/descriptor.hpp"
+#include "platform/files.hpp"
 #include "platform/identity.hpp"
 #include "platform/log.hpp"
 
@@ -166,12 +167,20 @@ int serve(const SignalWatch& signals, Runner& runner, RunnerStop how, std::ostre
   return served ? kExitGood : fail(err, served.error().message, exit_of(served.error().code));
 }
 
+// The token is made where there is none yet, in our own directory if need be.
+Result<std::string> own_token(const LoadedConfig& loaded) {
+  if (loaded.config.security.auth != "none" && loaded.config.security.token_file.starts_with(loaded.home + "/")) {
+    if (const auto made = platform::create_private_directory(loaded.home); !made) return made.error();
+  }
+  return cluster_token(loaded.config, true);
+}
+
 int run(const CommandLine& line, const std::vector<std::string>& environment, Streams streams) {
   const auto loaded = load(line, environment);
   if (!loaded) return fail(streams.err, loaded.error().message);
   for (const auto& warning : loaded->warnings) streams.err << "hakuriver.runner: " << warning << "\n";
   RunnerOptions options = options_from(*loaded, environment);
-  auto token = cluster_token(loaded->config, true);
+  auto token = own_token(*loaded);
   if (!token) return fail(streams.err, token.error().message);
   options.token = std::move(*token);
   if (const auto set = set_listen(options, line, loaded->config); !set) return fail(streams.err, set.error().message);
