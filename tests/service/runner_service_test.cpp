@@ -90,6 +90,22 @@ TEST_CASE("a runner asks until there is a host, and says only once why it waits"
   host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
 }
 
+TEST_CASE("a host that is away for a while during a run is missed once, and so is the next time") {
+  ScriptedHost host;
+  RunningRunner runner(host.handler());
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  for (std::size_t time = 1; time <= 2; ++time) {
+    host.answer_with(500, "away");
+    host.wait_until([calls = host.seen().calls](const Seen& seen) { return seen.calls > calls + 10; });
+    host.answer_with(200);
+    host.wait_until(
+        [reports = host.seen().reports.size()](const Seen& seen) { return seen.reports.size() > reports + 1; });
+    CHECK(runner.log.count("away") == time);
+    CHECK(runner.log.count("the host answers again") == time);
+  }
+  CHECK(host.seen().registrations.size() == 1);
+}
+
 TEST_CASE("a token that the host does not accept is named once, and tried again") {
   ScriptedHost host;
   host.answer_with(401, R"({"detail": "a token is needed"})");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -40,16 +41,27 @@ class KeptLog final : public LogSink {
   void write(LogLevel, std::string_view message) override {
     const std::lock_guard lock(mutex_);
     lines_.emplace_back(message);
+    changed_.notify_all();
+  }
+  // False where no line with this part comes in time.
+  bool wait_for(std::string_view part) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return count_locked(part) > 0; });
   }
   std::size_t count(std::string_view part) const {
     const std::lock_guard lock(mutex_);
+    return count_locked(part);
+  }
+
+ private:
+  std::size_t count_locked(std::string_view part) const {
     std::size_t found = 0;
     for (const auto& line : lines_) found += line.find(part) != std::string::npos ? 1U : 0U;
     return found;
   }
 
- private:
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
   std::vector<std::string> lines_;
 };
 

@@ -147,6 +147,7 @@ inline void take(RunnerTurn& turn, const runner_event::PollAnswered& event) {
 inline void take(RunnerTurn& turn, const runner_event::ReportAnswered& event) {
   if (kind_of(turn.state, event.call) != CallKind::report) return;
   turn.state.report_call = {};
+  if (turn.state.report_tries > 0) note(turn, "the host answers again");
   take_receipt(turn, event.answer);
 }
 
