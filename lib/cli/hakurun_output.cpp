@@ -67,9 +67,13 @@ Status PatientWriter::write(int fd, std::string_view bytes) const {
 GroupedOutput::GroupedOutput(PatientWriter writer, int stdout_fd, int stderr_fd)
     : writer_(std::move(writer)), targets_{stdout_fd, stderr_fd} {}
 
+void GroupedOutput::begin(std::uint64_t index) { kept_.try_emplace(index); }
+
 Status GroupedOutput::add(std::uint64_t index, engine::OutputStream stream, std::string_view bytes) {
   const auto place = static_cast<std::size_t>(stream);
-  Kept& kept = kept_[index][place];
+  const auto found = kept_.find(index);
+  if (found == kept_.end()) return writer_.write(targets_[place], bytes);
+  Kept& kept = found->second[place];
   kept.memory += bytes;
   if (kept.memory.size() <= kMostInMemory) return Unit{};
   const auto spilled = spill(kept);

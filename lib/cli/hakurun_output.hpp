@@ -30,6 +30,10 @@ class GroupedOutput {
  public:
   GroupedOutput(PatientWriter writer, int stdout_fd, int stderr_fd);
 
+  // From here on the command's output is kept.
+  void begin(std::uint64_t index);
+
+  // Output of a command that is not kept (a process that it left behind writes) goes out as it comes.
   // limit where there is no room to keep it: the command's output so far is written, no longer in one piece.
   Status add(std::uint64_t index, engine::OutputStream stream, std::string_view bytes);
 

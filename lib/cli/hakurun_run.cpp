@@ -137,6 +137,7 @@ class SweepRun {
   engine::LocalEvents local_events() {
     engine::LocalEvents events;
     events.watched = [this] { take_signals(); };
+    events.started = [this](std::uint64_t index, pid_t) { output_.begin(index); };
     events.output = [this](std::uint64_t index, engine::OutputStream stream, std::string_view bytes) {
       check_output(output_.add(index, stream, bytes));
     };

@@ -38,10 +38,14 @@ constexpr std::uint64_t kWatched = ~std::uint64_t{0};
 constexpr std::size_t kReadSize = 64 * 1024;
 constexpr int kLingerCheckMilliseconds = 20;
 
-// One place for a running command.
+// Ended commands whose output somebody still holds open, at most.
+constexpr std::uint32_t kMostHeldOpen = 256;
+
+// One place for a running command; then, as long as processes that it left behind hold its output open, for that:
+// to close it would be their death by PIPE, perhaps while they clean up after TERM.
 struct Slot {
   std::uint64_t index = 0;
-  pid_t pid = -1;  // -1: free
+  pid_t pid = -1;  // -1: it has ended
   Descriptor pidfd;
   std::array<Descriptor, 2> output;  // the ends that we read, by OutputStream
   Clock::time_point started_at;
@@ -118,6 +122,7 @@ struct LocalRun::Impl {
   std::vector<std::uint32_t> free_slots;
   std::uint64_t next = 0;
   std::uint32_t running = 0;
+  std::uint32_t held_open = 0;  // slots whose command has ended
   bool stopping = false;
   bool short_of_resources = false;  // until a command has ended
   LingeringGroups lingering;
@@ -135,6 +140,8 @@ struct LocalRun::Impl {
   void dispatch(std::uint64_t data);
   bool read_output(Slot& slot, OutputStream stream);
   void end(std::uint32_t number);
+  void free_if_unused(std::uint32_t number);
+  void close_held_open();
   void signal_all(int signal);
 };
 
@@ -212,8 +219,12 @@ bool LocalRun::Impl::start_in(Slot& slot, std::uint32_t number, const Command& c
 }
 
 void LocalRun::Impl::fail_start(const StartFailure& failure) {
-  const bool may_pass = failure.outcome.kind == OutcomeKind::never_started && is_shortage(failure.outcome.value);
-  if (may_pass && running > 0) {
+  const bool shortage = failure.outcome.kind == OutcomeKind::never_started && is_shortage(failure.outcome.value);
+  if (shortage && held_open > 0) {
+    close_held_open();
+    return;
+  }
+  if (shortage && running > 0) {
     short_of_resources = true;
     return;
   }
@@ -243,11 +254,12 @@ void LocalRun::Impl::dispatch(std::uint64_t data) {
   const auto number = static_cast<std::uint32_t>(data >> 32);
   const auto source = static_cast<Source>(data & 3);
   Slot& slot = slots[number];
-  if (slot.pid < 0 || data != event_data(number, slot.index, source)) return;  // its command has ended
+  if (data != event_data(number, slot.index, source)) return;
   if (source == kProcess) {
-    end(number);
+    if (slot.pid > 0) end(number);
   } else if (slot.output[source].is_open()) {
     read_output(slot, static_cast<OutputStream>(source));
+    if (slot.pid < 0) free_if_unused(number);
   }
 }
 
@@ -280,11 +292,30 @@ void LocalRun::Impl::end(std::uint32_t number) {
   const auto now = Clock::now();
   ended.elapsed = std::chrono::duration_cast<std::chrono::microseconds>(now - slot.started_at);
   if (stopping) lingering.add(slot.pid, now);
-  slot = Slot{};
-  free_slots.push_back(number);
+  slot.pid = -1;
+  slot.pidfd = Descriptor();
   --running;
+  ++held_open;
+  free_if_unused(number);
+  if (held_open > kMostHeldOpen) close_held_open();
   short_of_resources = false;
   if (events.ended) events.ended(ended);
+}
+
+void LocalRun::Impl::free_if_unused(std::uint32_t number) {
+  if (slots[number].output[kOut].is_open() || slots[number].output[kErr].is_open()) return;
+  slots[number] = Slot{};
+  free_slots.push_back(number);
+  --held_open;
+}
+
+void LocalRun::Impl::close_held_open() {
+  for (std::uint32_t number = 0; number < slots.size() && held_open > 0; ++number) {
+    const bool holds = slots[number].output[kOut].is_open() || slots[number].output[kErr].is_open();
+    if (slots[number].pid > 0 || !holds) continue;
+    for (Descriptor& output : slots[number].output) output = Descriptor();
+    free_if_unused(number);
+  }
 }
 
 // A process that has ended but is not yet reaped keeps its number, so the groups named here are ours.

@@ -53,7 +53,8 @@ struct CommandEnd {
 };
 
 // Called on the thread that is in run(), in the order in which things happened. All of a command's output that was
-// written before its process ended comes before its end; what processes left behind by it write later is lost.
+// written before its process ended comes before its end; what processes that it left behind write later comes after it,
+// as long as the run lasts, and is lost then.
 struct LocalEvents {
   std::function<void(std::uint64_t index, pid_t pid)> started;
   std::function<void(std::uint64_t index, OutputStream stream, std::string_view bytes)> output;

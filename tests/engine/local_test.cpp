@@ -165,13 +165,32 @@ TEST_CASE("a signal, and output of any size, are told as they were") {
   }
 }
 
-TEST_CASE("a command ends with its process, whatever it leaves behind") {
-  const auto record = run(Script("sleep 1000 & echo $!", 1), captured());
-  REQUIRE(record.ends.size() == 1);
-  CHECK(record.ends[0].elapsed < std::chrono::seconds(100));
-  const int left = std::stoi(record.out.at(0));
-  CHECK(is_running(left));
-  ::kill(left, SIGKILL);
+TEST_CASE("a command ends with its process, and what it leaves behind may go on writing while the run lasts") {
+  const TempDirectory directory;
+  const std::string wait_for = "while [ ! -e " + directory.path() + "/$0 ]; do sleep 0.01; done; ";
+  const std::string left =
+      "sh -c '" + wait_for + "echo late; echo late >&2; touch " + directory.path() + "/done' go & ";
+  const std::string second = "touch " + directory.path() + "/go; sh -c '" + wait_for + "' done";
+  const auto record = run(Script("case $1 in 0) " + left + "echo first;; 1) " + second + ";; esac", 2), captured());
+  REQUIRE(record.ends.size() == 2);
+  CHECK(record.ends[0].outcome == Outcome{OutcomeKind::exited, 0});
+  CHECK(record.out.at(0) == "first\nlate\n");
+  CHECK(record.err.at(0) == "late\n");
+}
+
+TEST_CASE("outputs that are held open for ever are given up before they use up what the run needs") {
+  const TempDirectory directory;
+  const std::string script = "while [ -e " + directory.path() + " ]; do sleep 0.1; done & true";
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit low = before;
+  low.rlim_cur = count_descriptors() + 20;
+  auto options = captured(2);
+  ::setrlimit(RLIMIT_NOFILE, &low);
+  const auto record = run(Script(script, 20), std::move(options));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(record.ends.size() == 20);
+  for (const auto& end : record.ends) CHECK(end.outcome == Outcome{OutcomeKind::exited, 0});
 }
 
 TEST_CASE("a command that cannot start says why, and the others run") {
