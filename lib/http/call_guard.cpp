@@ -1,6 +1,8 @@
 #include "http/call_guard.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <system_error>
@@ -10,6 +12,22 @@ namespace {
 
 // A call that shall end may just be between two sockets; so the one it has is cut off again until it has ended.
 constexpr std::chrono::milliseconds kCutAgain{10};
+
+// A thread that is started meanwhile takes no signals: they belong to the program around us.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsHeldBack() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 }  // namespace
 
@@ -29,6 +47,7 @@ bool CallGuard::begin(Clock::time_point deadline) {
   ending_ = Ending::none;
   deadline_ = deadline;
   try {
+    const SignalsHeldBack held_back;
     if (!thread_.joinable()) thread_ = std::thread([this] { watch(); });
   } catch (const std::system_error&) {
     // Without a thread to be had, single reads are still bounded.
