@@ -75,7 +75,7 @@ void AgentLink::greet(int descriptor, Guest& guest) {
   const auto received = guest.stream.receive(kReadPerTurn);
   const auto frame = guest.stream.next();
   if (received && frame && !*frame) return;  // not whole yet
-  Status taken = Error{Errc::parse, "expected hello"};
+  Status taken = Error{Errc::parse, "closed before a whole hello"};
   if (frame && *frame) {
     taken = take_over(guest.stream, **frame);
   } else if (!frame) {

@@ -17,10 +17,10 @@
 namespace hakuriver::keeper {
 
 struct KeeperClientOptions {
-  std::string state_directory;                // absolute; made with mode 0700 where it is absent
-  std::string keeper_program;                 // absolute path of hakuriver-keeper
-  std::vector<std::string> extra_arguments;   // for a keeper that has to be started: "--linger-ms=500"
-  std::chrono::milliseconds patience{20000};  // for a keeper to start, and to answer
+  std::string state_directory;                 // absolute; made with mode 0700 where it is absent
+  std::string keeper_program;                  // absolute path of hakuriver-keeper
+  std::vector<std::string> extra_arguments{};  // for a keeper that has to be started: "--linger-ms=500"
+  std::chrono::milliseconds patience{20000};   // for a keeper to start, and to answer
 };
 
 // Does not connect yet: take_over() does, and may be called again after `gone`.

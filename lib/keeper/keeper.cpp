@@ -40,7 +40,12 @@ void watch(int epoll, int descriptor, std::uint64_t tag) {
   if (::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) log_line(describe_errno("epoll", errno));
 }
 
+// SIGCHLD for children that end, not for those that stop or go on.
 Descriptor child_signals() {
+  struct sigaction ends_only {};
+  ends_only.sa_handler = SIG_DFL;
+  ends_only.sa_flags = SA_NOCLDSTOP;
+  ::sigaction(SIGCHLD, &ends_only, nullptr);
   sigset_t set;
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGCHLD);

@@ -36,6 +36,7 @@ struct LiveAttempt {
   Descriptor pidfd;       // of its main process; closed when that has ended
   bool ours = true;       // a child of this keeper, so that its status can be read
   bool paused = false;
+  bool tell_change = false;  // the agent waits to hear that it is paused, or runs again
 
   bool main_ended = false;
   Ending ending = Ending::none;

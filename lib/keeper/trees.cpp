@@ -106,6 +106,7 @@ void Trees::ask(LiveAttempt& attempt, TaskSignal signal, std::chrono::millisecon
   if (signal != TaskSignal::terminate) {
     if (attempt.main_ended || attempt.ending != Ending::none) return;
     attempt.signaled.clear();
+    attempt.tell_change = true;
     plan(attempt, signal == TaskSignal::pause ? Todo::pause : Todo::resume);
     return;
   }
@@ -126,6 +127,7 @@ void Trees::work(MonotonicTime now) {
   if (look_at_children_) look_at_children();
   on_timers(now);
   for (int round = 0; round < kRoundsPerTurn && !planned_.empty(); ++round) {
+    look_at_children();  // nobody tells of a child that was adopted
     auto table = ProcessTable::read();
     const auto planned = std::exchange(planned_, {});
     for (const auto& key : planned) {
@@ -320,7 +322,7 @@ void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
   if (anybody_new) return plan(attempt, pause ? Todo::pause : Todo::resume);
   attempt.signaled.clear();
   attempt.paused = pause;
-  ledger_.record_changed(attempt);
+  if (std::exchange(attempt.tell_change, false)) ledger_.record_changed(attempt);
 }
 
 void Trees::conclude(LiveAttempt& attempt) {
