@@ -52,11 +52,10 @@ std::string words_of_outcome(const TaskView& task) {
 }
 
 std::string words_of(const TaskView& task) {
-  std::string words(to_string(task.status));
+  const std::string status(to_string(task.status));
+  if (!task.message.empty()) return status + ": " + task.message;
   const std::string outcome = words_of_outcome(task);
-  if (task.status != TaskStatus::completed && !outcome.empty()) words += ": " + outcome;
-  if (!task.message.empty()) words += (outcome.empty() ? ": " : "; ") + task.message;
-  return words;
+  return task.status == TaskStatus::completed || outcome.empty() ? status : status + ": " + outcome;
 }
 
 Tone tone_of(TaskStatus status) noexcept {

@@ -14,7 +14,7 @@ namespace hakuriver::cli {
 // The status that a shell would show for a final task; never 0 for one that did not complete.
 int exit_of_task(const TaskView& task) noexcept;
 
-// "running", "failed: exit code 3; python: no such command".
+// "running", "failed: exit code 3"; what the host says of it goes before what we could say.
 std::string words_of(const TaskView& task);
 // "exit code 3", "signal 9 (Killed)"; empty: it did not get so far.
 std::string words_of_outcome(const TaskView& task);

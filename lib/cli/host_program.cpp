@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <ostream>
 #include <utility>
 
@@ -144,15 +142,7 @@ Result<std::shared_ptr<LogSink>> open_log(const Config& config) {
 }
 
 // Serves until a signal comes.
-int serve(Host& host, const HostOptions& options, LogSink& log, std::ostream& err) {
-  std::mutex mutex;
-  std::condition_variable came;
-  bool stop = false;
-  const Interruption interruption([&] {
-    const std::lock_guard lock(mutex);
-    stop = true;
-    came.notify_one();
-  });
+int serve(Host& host, const HostOptions& options, Interruption& interruption, LogSink& log, std::ostream& err) {
   const Status started = host.start();
   if (!started) return fail(err, started.error().message, exit_of(started.error().code));
   const auto ports = host.ports();
@@ -160,9 +150,7 @@ int serve(Host& host, const HostOptions& options, LogSink& log, std::ostream& er
     const auto& address = options.listen[i < options.listen.size() ? i : options.listen.size() - 1].address;
     log.info("listening on " + address + ":" + std::to_string(ports[i]));
   }
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return stop; });
-  lock.unlock();
+  interruption.wait();
   log.info("stopping");
   host.stop();
   return kExitGood;
@@ -204,9 +192,10 @@ int host_program(std::span<const std::string> words, const std::vector<std::stri
   if (!log) return fail(streams.err, log.error().message, kExitUsage);
   HostOptions options = options_from(loaded->config, *listen, std::move(*token));
   options.accept_restore = line->has("accept-restore");
+  Interruption interruption([] {});
   auto host = Host::open(options, *log);
   if (!host) return fail(streams.err, host.error().message, kExitUsage);
-  return serve(**host, options, **log, streams.err);
+  return serve(**host, options, interruption, **log, streams.err);
 }
 
 }  // namespace hakuriver::cli

@@ -44,6 +44,11 @@ bool Interruption::sleep(std::chrono::milliseconds time) {
   return !came_.wait_for(lock, time, [this] { return signal_.load() != 0; });
 }
 
+void Interruption::wait() {
+  std::unique_lock lock(mutex_);
+  came_.wait(lock, [this] { return signal_.load() != 0; });
+}
+
 void Interruption::watch() {
   pollfd files[] = {{signals_.get(), POLLIN, 0}, {over_.get(), POLLIN, 0}};
   while (::poll(files, 2, -1) < 0 && errno == EINTR) {

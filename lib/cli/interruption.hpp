@@ -15,7 +15,8 @@
 
 namespace hakuriver::cli {
 
-// While it lives, INT and TERM do not end the process, except where they were ignored before and stay so.
+// While it lives, INT and TERM do not end the process, except where they were ignored before and stay so. It must be
+// older than every other thread: one that does not hold the signals back would get them.
 class Interruption {
  public:
   // `on_signal` is called once, from another thread.
@@ -28,6 +29,8 @@ class Interruption {
   int signal() const noexcept { return signal_.load(); }
   // False where a signal ended it early.
   bool sleep(std::chrono::milliseconds time);
+  // Returns when a signal has come.
+  void wait();
 
  private:
   void watch();
