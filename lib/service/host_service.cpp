@@ -62,6 +62,13 @@ bool is_over(const HostState& state, std::uint64_t id) {
   return batch == nullptr || is_final(status_of(*batch, TaskId{id}));
 }
 
+std::size_t size_of(const TaskSpec& spec) {
+  std::size_t bytes = sizeof(TaskSpec) + 128;
+  for (const auto& word : spec.argv) bytes += word.size() + sizeof(std::string);
+  for (const auto& [name, value] : spec.environment) bytes += name.size() + value.size() + 2 * sizeof(std::string);
+  return bytes;
+}
+
 // Specs of batches that were lately submitted or ordered, up to a bound on their bytes.
 class SpecCache {
  public:
@@ -83,13 +90,6 @@ class SpecCache {
   }
 
  private:
-  static std::size_t size_of(const TaskSpec& spec) {
-    std::size_t bytes = sizeof(TaskSpec) + 128;
-    for (const auto& word : spec.argv) bytes += word.size() + sizeof(std::string);
-    for (const auto& [name, value] : spec.environment) bytes += name.size() + value.size() + 2 * sizeof(std::string);
-    return bytes;
-  }
-
   std::map<BatchId, std::shared_ptr<const TaskSpec>> specs_;
   std::size_t bytes_ = 0;
 };
@@ -267,17 +267,22 @@ void HostService::Impl::act(HostAction action) {
 // The specs that the orders need. A prefix of the orders is sent where they would be too large together: the rest
 // stays in the node's outbox, for its next poll.
 void HostService::Impl::add_specs(OrderBundle& bundle) {
-  constexpr std::size_t kMostSpecs = 512;
+  constexpr std::size_t kMostBytes = std::size_t{8} << 20;
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < bundle.orders.size(); ++i) {
     const Order& order = bundle.orders[i];
     if (order.kind != OrderKind::start || bundle.specs.count(order.batch) != 0) continue;
-    auto found = bundle.specs.size() < kMostSpecs ? spec(order.batch) : Error{Errc::limit, ""};
-    if (!found) {
-      if (found.error().code != Errc::limit)
-        log.error("batch " + to_string(order.batch) + ": " + found.error().message);
+    if (bytes > kMostBytes) {
       bundle.orders.resize(i);
       return;
     }
+    auto found = spec(order.batch);
+    if (!found) {
+      log.error("batch " + to_string(order.batch) + ": " + found.error().message);
+      bundle.orders.resize(i);
+      return;
+    }
+    bytes += size_of(**found);
     bundle.specs.emplace(order.batch, std::move(*found));
   }
 }
