@@ -129,18 +129,8 @@ inline void adopt(HostTurn& turn, NodeState& node, const KeptAttempt& kept) {
 
 // An attempt that the node lists and that is not a live task of it.
 inline void judge_stray(HostTurn& turn, NodeState& node, const KeptAttempt& kept) {
-  if (kept.state == KeptState::ended) return;
   HostState& state = turn.state;
   const auto index = static_cast<NodeIndex>(&node - state.nodes.data());
-  const auto live = state.live.find(kept.key.task);
-  if (live != state.live.end() && live->second.node == kNoNode) {
-    live->second.node = index;
-    live->second.attempt = kept.key.attempt;
-    live->second.reserved = false;
-    hold_place(state, live->second);
-    adopt(turn, node, kept);
-    return;
-  }
   const Batch* batch = find_batch(state, kept.key.task);
   if (batch == nullptr) {
     turn.out.actions.push_back(host_action::Note{"node '" + node.name + "' runs task " + to_string(kept.key.task) +
@@ -150,11 +140,33 @@ inline void judge_stray(HostTurn& turn, NodeState& node, const KeptAttempt& kept
   add_order(turn, index, {0, OrderKind::kill, batch->id, kept.key.task, 1, kept.key.attempt, std::nullopt});
 }
 
+// A lost task of which nobody knew where it is turns out to be here, running or ended. One that never started here may
+// run elsewhere as its next attempt: it stays lost.
+inline void claim_lost(HostState& state, NodeIndex index, const std::vector<KeptAttempt>& attempts) {
+  std::map<TaskId, Attempt> here;
+  for (const auto& kept : attempts) {
+    const auto live = state.live.find(kept.key.task);
+    const bool never_started = kept.state == KeptState::ended && kept.outcome.kind == OutcomeKind::never_started;
+    if (live == state.live.end() || live->second.node != kNoNode || never_started) continue;
+    Attempt& last = here[kept.key.task];
+    last = std::max(last, kept.key.attempt);
+  }
+  for (const auto& [id, attempt] : here) {
+    LiveTask& task = state.live.at(id);
+    task.node = index;
+    task.attempt = attempt;
+    task.session = static_cast<std::uint32_t>(state.nodes[index].sessions.size() - 1);
+    task.reserved = false;
+    hold_place(state, task);
+  }
+}
+
 inline void take_listing(HostTurn& turn, NodeState& node, const std::vector<KeptAttempt>& attempts) {
   HostState& state = turn.state;
   const auto index = static_cast<NodeIndex>(&node - state.nodes.data());
   std::map<AttemptKey, const KeptAttempt*> listed;
   for (const auto& kept : attempts) listed.emplace(kept.key, &kept);
+  claim_lost(state, index, attempts);
   for (const TaskId id : tasks_on(state, index)) {
     const LiveTask& task = state.live.at(id);
     const auto found = listed.find({id, task.attempt});
