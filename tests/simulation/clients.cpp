@@ -113,6 +113,13 @@ void Clients::command(host_event::NodeCommand command, const std::string& node) 
       host_event::ControlNode{{}, command, node}, 5s, [](const HostAction&) {}, [] {}, [](const std::string&) {});
 }
 
+void Clients::give_up(const std::vector<Accepted>& batches) {
+  for (const auto& batch : batches) {
+    world_.history.kill_asked(task_of(batch.batch, 0), batch.count);
+    command(host_event::Command::kill, batch.batch.value);
+  }
+}
+
 void Clients::tidy_up() {
   for (const auto& node : nodes_) command(host_event::NodeCommand::undrain, node);
   for (const auto& batch : accepted_) command(host_event::Command::resume, batch.batch.value);

@@ -20,6 +20,8 @@ class Clients {
   void start();
   // After the faults: everything that holds tasks back is undone, again and again until it works.
   void tidy_up();
+  // Kills batches that the host has lost track of.
+  void give_up(const std::vector<Accepted>& batches);
   // Every submission has been answered.
   bool content() const { return open_ == 0; }
 

@@ -44,6 +44,12 @@ void Cluster::cause_trouble() {
   if (profile.clock_steps && random.chance(0.3)) {
     world_.utc_offset += random.between(0s, 7200s).count() - 3'600'000'000;
   }
+  if (profile.restores && random.chance(0.3) && !world_.history.was_restored()) {
+    host_.take_copy();
+    world_.scheduler.after(random.between(0s, 20s), [this] {
+      if (world_.faults_on && !world_.history.was_restored()) host_.start_from_copy();
+    });
+  }
   trouble_for_node(nodes_[random.below(nodes_.size())]);
   world_.scheduler.after(random.between(10ms, 2 * profile.pause_between), [this] { cause_trouble(); });
 }
@@ -104,6 +110,16 @@ bool Cluster::at_rest() const {
                      [](const auto& each) { return unfinished(each.second) == 0; });
 }
 
+// Only people can tell what became of tasks that ended after the copy was taken.
+void Cluster::give_up_lost() {
+  std::vector<Accepted> batches;
+  if (!host_.up() || !world_.random.chance(0.05)) return;
+  for (const auto& [id, batch] : host_.state().batches) {
+    if (unfinished(batch) > 0) batches.push_back({id, batch.count, {}});
+  }
+  clients_->give_up(batches);
+}
+
 // Waits for as long as tasks become final now and then.
 void Cluster::watch_end(std::uint64_t finals, MonotonicTime deadline) {
   for (auto& node : nodes_) {
@@ -113,6 +129,7 @@ void Cluster::watch_end(std::uint64_t finals, MonotonicTime deadline) {
     world_.scheduler.after(60s, [this] { stop_when_idle(); });
     return;
   }
+  if (world_.history.was_restored()) give_up_lost();
   const std::uint64_t now_final = world_.history.finals();
   const MonotonicTime next = now_final == finals ? deadline : world_.scheduler.now() + kPatience;
   world_.scheduler.after(1s, [this, now_final, next] { watch_end(now_final, next); });

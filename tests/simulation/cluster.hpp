@@ -38,6 +38,7 @@ class Cluster {
   void heal();
   bool at_rest() const;
   void watch_end(std::uint64_t finals, MonotonicTime deadline);
+  void give_up_lost();
   void stop_when_idle();
   void check_tidiness();
 

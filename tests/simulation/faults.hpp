@@ -10,29 +10,36 @@ namespace hakuriver::simulation {
 // Bugs that the checker must find. Each is made outside the product: by altering messages or state on their way.
 enum class Mutation {
   none,
-  answer_before_commit,       // promise 1: the host acts before the commit
-  forget_submission_ids,      // promise 1: a restarted host does not know which submissions it has
-  keep_state_after_failure,   // promises 1 and 3: a failed commit is ignored
-  agent_takes_any_order,      // promise 2: orders of another run, late and repeated ones
-  keeper_writes_no_intent,    // promise 2: a start leaves no trace until it is confirmed
-  confirm_before_commit,      // promise 2: the keeper drops ends that the host does not have
-  every_session_is_the_same,  // promises 2 and 4: absent from an unknown journal counts as never started
-  lost_runs_again,            // promise 4: tasks of a silent node are placed elsewhere
-  killed_when_asked,          // promise 5: a kill is final before the processes are gone
-  agent_counts_double,        // promise 5: the agent starts more than fits
+  answer_before_commit,       // the host acts before the commit
+  forget_submission_ids,      // a restarted host does not know which submissions it has
+  keep_state_after_failure,   // a failed commit is ignored
+  agent_takes_any_order,      // orders of another run, late and repeated ones
+  keeper_writes_no_intent,    // a start leaves no trace until it is confirmed
+  confirm_before_commit,      // the keeper drops ends that the host does not have
+  every_session_is_the_same,  // absent from an unknown journal counts as never started
+  lost_runs_again,            // tasks of a silent node are placed elsewhere
+  killed_when_asked,          // a kill is final before the processes are gone
+  agent_counts_double,        // the agent starts more than fits
 };
 
-inline constexpr std::string_view kMutationNames[] = {"none",
-                                                      "answer before commit",
-                                                      "forget submission ids",
-                                                      "keep state after a failed commit",
-                                                      "agent takes any order",
-                                                      "keeper writes no intent",
-                                                      "confirm before commit",
-                                                      "every session is the same",
-                                                      "lost runs again",
-                                                      "killed when asked",
-                                                      "agent counts double"};
+struct PlantedBug {
+  Mutation mutation;
+  std::string_view name;
+  std::string_view breaks;
+};
+
+inline constexpr PlantedBug kPlantedBugs[] = {
+    {Mutation::answer_before_commit, "the host answers before the commit", "promise 1"},
+    {Mutation::forget_submission_ids, "a restarted host forgets submission ids", "promise 1"},
+    {Mutation::keep_state_after_failure, "the host goes on after a failed commit", "promise 1"},
+    {Mutation::agent_takes_any_order, "the agent takes orders of another run", "promise 2"},
+    {Mutation::keeper_writes_no_intent, "the keeper writes no intent", "promise 2"},
+    {Mutation::confirm_before_commit, "records are confirmed before the commit", "promise 2"},
+    {Mutation::every_session_is_the_same, "absent from another journal means never started", "promise 2"},
+    {Mutation::lost_runs_again, "a lost task is placed again", "promise 4"},
+    {Mutation::killed_when_asked, "killed as soon as it is asked", "promise 5"},
+    {Mutation::agent_counts_double, "the agent starts more than fits", "promise 5"},
+};
 
 // Drawn from the seed: some clusters see one kind of fault, some all of them at once.
 struct FaultProfile {
@@ -55,6 +62,7 @@ struct FaultProfile {
   bool journal_losses = false;
   bool clock_steps = false;
   bool forgets = false;
+  bool restores = false;  // once, an older copy of the host's store is put back
 };
 
 inline FaultProfile draw_profile(Random& random) {
@@ -65,7 +73,7 @@ inline FaultProfile draw_profile(Random& random) {
   };
   profile.drop = rate(0.2);
   profile.repeat = rate(0.3);
-  profile.slow = rate(0.2);
+  profile.slow = rate(0.4);
   profile.reset = rate(0.1);
   profile.host_step_crash = rate(0.05);
   profile.commit_failure = rate(0.1);
@@ -80,7 +88,8 @@ inline FaultProfile draw_profile(Random& random) {
   profile.machine_crashes = random.chance(0.3);
   profile.partitions = random.chance(0.5);
   profile.journal_losses = random.chance(0.2);
-  profile.clock_steps = random.chance(0.2);
+  profile.restores = random.chance(0.1);
+  profile.clock_steps = !profile.restores && random.chance(0.2);
   profile.forgets = random.chance(0.3);
   return profile;
 }

@@ -34,6 +34,9 @@ class History {
   // What the host committed, and what it knows after a start or a reload.
   void committed(const std::vector<StoreRecord>& records);
   void recovered(const HostState& state) { check_submissions(state); }
+  // An older copy of the store was put back: what came later is not held against the host.
+  void restored(const std::vector<StoreRecord>& copy);
+  bool was_restored() const { return restored_; }
   void ended(const HostState& state);
 
   void violation(const std::string& what);
@@ -71,7 +74,8 @@ class History {
   std::map<TaskId, TaskStatus> finals_;
   std::map<TaskId, std::string> ordered_to_;
   std::set<std::string> restarted_;
-  std::set<TaskId> forgotten_;
+  std::set<TaskId> forgotten_;  // ended by the operator's word, whatever their processes do
+  bool restored_ = false;
   std::uint64_t executions_ = 0;
   std::vector<std::string> violations_;
 };

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "hakuriver/host/invariants.hpp"
-#include "hakuriver/host/recovery.hpp"
 
 namespace hakuriver::simulation {
 
@@ -22,13 +21,29 @@ void Host::reload() {
   world_.history.recovered(*state_);
 }
 
+void Host::begin() {
+  ++life_;
+  reload();
+  tick();
+}
+
 void Host::start() {
   if (up()) return;
   world_.trace.say("host       starts");
-  ++life_;
   store_.raise_epoch();
-  reload();
-  tick();
+  begin();
+}
+
+void Host::start_from_copy() {
+  crash();
+  world_.trace.say("host       starts from a copy of its store");
+  store_.put_copy_back();
+  world_.history.restored(store_.committed());
+  store_.raise_epoch(static_cast<std::uint64_t>(world_.now().utc.microseconds / 1'000'000));
+  const auto records = records_of_restored(recover(*store_.load(), policy_, world_.now(), StoreTrust::restored));
+  world_.history.committed(records);
+  (void)store_.commit(records);
+  begin();
 }
 
 void Host::crash() {

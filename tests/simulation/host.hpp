@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "hakuriver/host/recovery.hpp"
 #include "hakuriver/host/transition.hpp"
 #include "simulation/memory_store.hpp"
 #include "simulation/surroundings.hpp"
@@ -32,6 +33,9 @@ class Host {
 
   void start();
   void crash();
+  void take_copy() { store_.take_copy(); }
+  // Starts with the copy, and with the operator's word that it is one.
+  void start_from_copy();
   void receive(decltype(HostEvent::what) what, Waiter waiter);
 
  private:
@@ -44,6 +48,7 @@ class Host {
   void perform(const std::vector<HostAction>& actions);
   void answer(ReplyToken token, const HostAction& action);
   void reload();
+  void begin();
 
   Surroundings& world_;
   HostPolicy policy_;
