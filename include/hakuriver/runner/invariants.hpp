@@ -35,11 +35,6 @@ inline void check_queue(const RunnerState& state, std::vector<std::string>& brok
     queued += waiting.count;
     if (waiting.count == 0) broken.push_back("a queued range is empty");
     if (waiting.spec == nullptr) broken.push_back("task " + to_string(waiting.first) + " waits without its spec");
-    for (const auto& [key, attempt] : state.attempts) {
-      const bool inside = key.attempt == waiting.attempt && key.task >= waiting.first &&
-                          key.task.value - waiting.first.value < waiting.count;
-      if (inside) broken.push_back("task " + to_string(key.task) + " waits and has started");
-    }
   }
   if (queued != state.queued) broken.push_back("the queue holds another number of tasks than is counted");
   if (state.stop_by && queued > 0) broken.push_back("the agent stops and tasks wait");

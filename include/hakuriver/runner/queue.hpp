@@ -99,16 +99,18 @@ inline bool mark_queued(RunnerState& state, TaskId task, Attempt attempt, bool p
   return false;
 }
 
+// An attempt that is known already is not started again, whoever orders it.
 inline void start_head(RunnerTurn& turn) {
   RunnerState& state = turn.state;
   QueuedStart& head = state.queue.front();
   const AttemptKey key{head.first, head.attempt};
   const LocalAttempt attempt{LocalStatus::starting, head.spec->resources, head.numa_node, 0};
-  hold_place(state, attempt);
-  state.attempts.emplace(key, attempt);
-  turn.out.push_back(runner_effect::StartAttempt{key, head.batch, head.numa_node, head.spec});
-  if (head.pause) {
-    turn.out.push_back(runner_effect::SignalAttempt{key, TaskSignal::pause, std::chrono::milliseconds{0}});
+  if (state.attempts.emplace(key, attempt).second) {
+    hold_place(state, attempt);
+    turn.out.push_back(runner_effect::StartAttempt{key, head.batch, head.numa_node, head.spec});
+    if (head.pause) {
+      turn.out.push_back(runner_effect::SignalAttempt{key, TaskSignal::pause, std::chrono::milliseconds{0}});
+    }
   }
   head.first = TaskId{head.first.value + 1};
   --head.count;
