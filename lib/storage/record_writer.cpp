@@ -123,10 +123,8 @@ void RecordWriter::put(const PurgeRecord& record) {
   // The ends of this very commit count before the batch goes.
   settle();
   const std::uint64_t batch = record.batch.value;
-  get_count_.start(batch);
-  if (!get_count_.step()) return;
-  const std::uint64_t count = get_count_.natural(0);
-  get_count_.stop();
+  const std::uint64_t count = count_of(record.batch);
+  if (count == 0) return;
   keep_last_id_.run(batch + count);
   remove_assignments_.run(batch);
   remove_unfinished_.run(batch);
@@ -163,20 +161,28 @@ void RecordWriter::settle() {
 
 void RecordWriter::settle(BatchId batch, std::uint64_t ended) {
   count_down_.start(batch.value, ended);
-  std::int64_t left = 0;  // no row: a batch of one task
-  while (count_down_.step()) left = count_down_.integer(0);
+  bool alone = true;  // a batch of one task has no row
+  std::int64_t left = 0;
+  while (count_down_.step()) {
+    left = count_down_.integer(0);
+    alone = false;
+  }
   if (left > 0) return;
   if (left < 0) {
     database_.fail(Error{Errc::internal, "database '" + database_.path() + "': more tasks of batch " +
                                              to_string(batch) + " ended than it has"});
     return;
   }
-  get_count_.start(batch.value);
-  const std::uint64_t count = get_count_.step() ? get_count_.natural(0) : 1;
-  get_count_.stop();
-  remove_unfinished_.run(batch.value);
+  if (!alone) remove_unfinished_.run(batch.value);
   remove_assignments_.run(batch.value);
-  remove_kills_.run(batch.value, count);
+  remove_kills_.run(batch.value, alone ? 1 : count_of(batch));
+}
+
+std::uint64_t RecordWriter::count_of(BatchId batch) {
+  get_count_.start(batch.value);
+  const std::uint64_t count = get_count_.step() ? get_count_.natural(0) : 0;
+  get_count_.stop();
+  return count;
 }
 
 }  // namespace hakuriver::storage

@@ -40,6 +40,7 @@ class RecordWriter {
   // Counts what ended; what is only needed for unfinished batches goes when the last task of one ended.
   void settle();
   void settle(BatchId batch, std::uint64_t ended);
+  std::uint64_t count_of(BatchId batch);  // of its tasks; 0: there is no such batch
 
   Database& database_;
   std::int64_t next_sequence_;

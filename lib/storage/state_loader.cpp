@@ -1,7 +1,9 @@
 #include "storage/state_loader.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include "storage/rows.hpp"
 #include "wire/node_messages.hpp"
@@ -53,41 +55,51 @@ void load_ends(Database& database, StoredState& state) {
   }
 }
 
-OrderRecord read_order(const Statement& row) {
-  OrderRecord order;
-  order.batch = BatchId{row.natural(1)};
-  order.first = TaskId{row.natural(2)};
-  order.count = row.natural(3);
-  order.attempt = Attempt{row.natural32(4)};
-  order.node = row.text(7);
-  order.session = {std::string(row.text(8)), std::string(row.text(9))};
-  order.run = RunId{row.natural(10)};
-  return order;
-}
+// Where tasks were ordered to, by the number that assignments have for it.
+struct Place {
+  std::string node;
+  Session session;
+  RunId run;
+};
+using Places = std::unordered_map<std::int64_t, Place>;
 
-ReturnRecord read_return(const Statement& row) {
-  ReturnRecord record;
-  record.batch = BatchId{row.natural(1)};
-  record.first = TaskId{row.natural(2)};
-  record.count = row.natural(3);
-  record.attempt = Attempt{row.natural32(4)};
-  record.faults = row.natural32(5);
-  record.reason = row.text(6);
-  return record;
-}
-
-void load_assignments(Database& database, StoredState& state) {
-  Statement rows(database,
-                 "SELECT a.kind, a.batch, a.first, a.count, a.attempt, a.faults, a.reason,"
-                 " p.node, p.journal_id, p.boot_id, p.run"
-                 " FROM assignments a LEFT JOIN places p ON p.id = a.place ORDER BY a.sequence");
+Places load_places(Database& database) {
+  Places places;
+  Statement rows(database, "SELECT id, node, journal_id, boot_id, run FROM places");
   for (rows.start(); rows.step();) {
-    if (rows.integer(0) == 0) {
-      state.assignments.emplace_back(read_order(rows));
-    } else {
-      state.assignments.emplace_back(read_return(rows));
-    }
+    places[rows.integer(0)] = {
+        std::string(rows.text(1)), {std::string(rows.text(2)), std::string(rows.text(3))}, RunId{rows.natural(4)}};
   }
+  return places;
+}
+
+using Assignment = std::variant<OrderRecord, ReturnRecord>;
+
+Assignment read_assignment(const Statement& row, const Places& places) {
+  constexpr int kOrder = 0;
+  const BatchId batch{row.natural(2)};
+  const TaskId first{row.natural(3)};
+  const std::uint64_t count = row.natural(4);
+  const Attempt attempt{row.natural32(5)};
+  if (row.integer(1) != kOrder) {
+    return ReturnRecord{batch, first, count, attempt, row.natural32(7), std::string(row.text(8))};
+  }
+  // A place that is missing reads as "nobody knows where".
+  const auto found = places.find(row.integer(6));
+  const Place place = found == places.end() ? Place{} : found->second;
+  return OrderRecord{batch, first, count, attempt, place.node, place.session, place.run};
+}
+
+// The table is in the order of batches; the order of writing is made again here.
+void load_assignments(Database& database, StoredState& state) {
+  const Places places = load_places(database);
+  std::vector<std::pair<std::int64_t, Assignment>> found;
+  Statement rows(database,
+                 "SELECT sequence, kind, batch, first, count, attempt, place, faults, reason FROM assignments");
+  for (rows.start(); rows.step();) found.emplace_back(rows.integer(0), read_assignment(rows, places));
+  std::sort(found.begin(), found.end(), [](const auto& left, const auto& right) { return left.first < right.first; });
+  state.assignments.reserve(found.size());
+  for (auto& [sequence, assignment] : found) state.assignments.push_back(std::move(assignment));
 }
 
 bool has_ended(const StoredState& state, TaskId task) {
