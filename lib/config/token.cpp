@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "config/file_text.hpp"
 
@@ -45,16 +46,18 @@ bool is_token(std::string_view text) noexcept {
   return text.size() == 64 && text.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
+// Written under another name and linked: who finds the file finds a whole token, also while others make theirs.
 Status create_token_file(const std::string& path, std::string_view token) {
   if (!is_token(token)) return Error{Errc::invalid_argument, "a token has 64 hex digits"};
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0 && errno == EEXIST) return Error{Errc::conflict, "the token file '" + path + "' exists already"};
+  std::string draft = path + ".XXXXXX";
+  const int file = ::mkostemp(draft.data(), O_CLOEXEC);  // mode 0600
   if (file < 0) return file_error("cannot create the token file '" + path + "'", errno);
-  const bool written = write_and_sync(file, std::string(token) + "\n");
+  const bool made = write_and_sync(file, std::string(token) + "\n") && ::link(draft.c_str(), path.c_str()) == 0;
   const int number = errno;
   ::close(file);
-  if (written) return Unit{};
-  ::unlink(path.c_str());  // half a token would never be replaced
+  ::unlink(draft.c_str());
+  if (made) return Unit{};
+  if (number == EEXIST) return Error{Errc::conflict, "the token file '" + path + "' exists already"};
   return file_error("cannot write the token file '" + path + "'", number);
 }
 

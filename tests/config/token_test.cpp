@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "support/scratch_directory.hpp"
 
@@ -32,6 +34,29 @@ TEST_CASE("a token is written once, for its owner only, and read back") {
   CHECK(again.error().code == Errc::conflict);
   CHECK(again.error().message == "the token file '" + path + "' exists already");
   CHECK(*config::read_token_file(path) == kToken);
+}
+
+TEST_CASE("whoever sees a token file while it is made sees a whole token") {
+  const ScratchDirectory scratch;
+  for (int round = 0; round < 100; ++round) {
+    const std::string path = scratch / ("token" + std::to_string(round));
+    std::atomic<bool> is_watched{false};
+    std::atomic<bool> is_over{false};
+    int broken = 0;
+    std::thread watcher([&] {
+      while (!is_over) {
+        const auto token = config::read_token_file(path);
+        if (!token && token.error().code != Errc::not_found) ++broken;
+        is_watched = true;
+      }
+    });
+    while (!is_watched) std::this_thread::yield();
+    CHECK(config::create_token_file(path, kToken));
+    is_over = true;
+    watcher.join();
+    CHECK(broken == 0);
+  }
+  CHECK(std::distance(std::filesystem::directory_iterator(scratch.path()), {}) == 100);
 }
 
 TEST_CASE("a token is never written through a link") {
