@@ -1,9 +1,9 @@
-"""Promises 1, 2, 3 and 5 under kill -9: chaos.py DIRECTORY_OF_PROGRAMS
+"""Promises 1, 2, 3 and 5 under kill -9: chaos.py DIRECTORY_OF_PROGRAMS [SECONDS]
 
 A host and three runners work under a steady load while they are killed and started again at random; then it is quiet,
 and what was acknowledged is held against what happened. A second stage kills the keepers too. HAKURIVER_CHAOS_SECONDS
-is how long the killing goes on (60), HAKURIVER_CHAOS_SEED repeats a sequence of decisions, HAKURIVER_CHAOS_KEEP keeps
-the files.
+is how long the killing goes on (SECONDS, or 60), HAKURIVER_CHAOS_SEED repeats a sequence of decisions, and
+HAKURIVER_CHAOS_KEEP keeps the files where something was wrong.
 """
 
 import collections
@@ -342,7 +342,7 @@ def run_stage(programs, scratch, seed, stage, seconds):
 
 def main():
     programs = pathlib.Path(sys.argv[1]).resolve()
-    seconds = float(os.environ.get("HAKURIVER_CHAOS_SECONDS", "60"))
+    seconds = float(os.environ.get("HAKURIVER_CHAOS_SECONDS") or (sys.argv[2] if len(sys.argv) > 2 else 60))
     seed = os.environ.get("HAKURIVER_CHAOS_SEED") or str(random.randrange(10**9))
     print(f"HAKURIVER_CHAOS_SEED={seed} HAKURIVER_CHAOS_SECONDS={seconds:g}", flush=True)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="hakuriver-chaos-"))
