@@ -329,9 +329,12 @@ class Runs(unittest.TestCase):
 
         process.send_signal(signal.SIGTSTP)
         self.wait_for(lambda: state(child) == "T")
-        # Without a terminal's session above it the kernel does not stop hakurun itself, and it goes on at once.
-        process.send_signal(signal.SIGCONT)
-        self.wait_for(lambda: state(child) != "T")
+
+        def goes_on():
+            process.send_signal(signal.SIGCONT)  # again and again: it may come before hakurun has stopped itself
+            return state(child) != "T"
+
+        self.wait_for(goes_on)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=60), 130)
 
