@@ -29,7 +29,7 @@ SCRIPTS = {
     "quick": TELL + 'echo "out $2"; echo "err $2" >&2; exit $3',
     "slow": TELL + 'echo "out $2"; echo "err $2" >&2; sleep $4; echo "end $2"; exit $3',
     "long": TELL + 'seq 1 20000; echo "err $2" >&2; exit $3',
-    "litter": TELL + 'echo "out $2"; echo "err $2" >&2; sleep 1000 & exit $3',
+    "litter": TELL + 'echo "out $2"; echo "err $2" >&2; setsid sleep 1000 & env -i sleep 1000 & exit $3',
     "signal": TELL + 'echo "out $2"; echo "err $2" >&2; kill -9 $$',
     "victim": TELL + 'echo "out $2"; echo "err $2" >&2; sleep 1000 & sleep 1000',
     "deaf": TELL + 'trap "" TERM; echo "out $2"; echo "err $2" >&2; sleep 1000; sleep 1000; sleep 1000',

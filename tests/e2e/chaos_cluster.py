@@ -192,7 +192,7 @@ class Cluster:
         return found
 
     def processes(self):
-        """(pid, program) of every process that carries this cluster's environment."""
+        """(pid, program) of every process that has this cluster's environment or works in its directory."""
         mark = b"HAKURIVER_HOME=" + os.fsencode(self.home)
         shared = b"HAKURIVER_SHARED_DIR=" + os.fsencode(self.shared)
         found = []
@@ -201,9 +201,10 @@ class Cluster:
                 continue
             try:
                 variables = pathlib.Path("/proc", entry, "environ").read_bytes().split(b"\0")
+                directory = os.readlink(f"/proc/{entry}/cwd")
             except OSError:
                 continue
-            if mark in variables or shared in variables:
+            if mark in variables or shared in variables or directory.startswith(f"{self.home}/"):
                 found.append((int(entry), program_of(entry)))
         return found
 
