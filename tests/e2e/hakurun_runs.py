@@ -320,7 +320,7 @@ class Runs(unittest.TestCase):
         self.assertEqual((process.returncode, out), (0, "ended\n"))
 
     def test_stopping_it_stops_its_commands(self):
-        process = self.start("sh", "-c", "echo $$ > pids; while :; do sleep 0.01; done")
+        process = self.start("sh", "-c", "echo $$ > pids; exec sleep 1000")
         self.wait_for(lambda: len(self.read_pids()) == 1)
         child = self.read_pids()[0]
 
