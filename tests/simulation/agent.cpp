@@ -88,6 +88,10 @@ void Agent::perform(const RunnerEffects& effects) {
   }
 }
 
+void Agent::add_specs(OrderBundle& bundle) const {
+  for (const auto& order : bundle.orders) bundle.specs[order.batch] = host_.spec(order.batch);
+}
+
 template <class Event, class Action, class Answer, class Effect>
 void Agent::call(const Effect& effect, microseconds timeout) {
   const CallId id = effect.call;
@@ -101,9 +105,7 @@ void Agent::call(const Effect& effect, microseconds timeout) {
       return;
     }
     runner_event::Answered<Answer> event{id, *std::get_if<Answer>(&content)};
-    if constexpr (std::is_same_v<Answer, OrderBundle>) {
-      for (const auto& order : event.answer.orders) event.answer.specs[order.batch] = host_.spec(order.batch);
-    }
+    add_specs(event.answer);
     later(std::move(event));
   };
   link_.ask(

@@ -45,6 +45,10 @@ class Agent {
   template <class Event, class Action, class Answer, class Effect>
   void call(const Effect& effect, microseconds timeout);
 
+  void add_specs(OrderBundle& bundle) const;
+  template <class Answer>
+  void add_specs(Answer&) const {}
+
   Surroundings& world_;
   Host& host_;
   Machine& machine_;
