@@ -74,7 +74,8 @@ inline Choice choose_node(const PlacementPass& pass, const Requirements& wanted)
   const HostState& state = pass.turn.state;
   Choice best;
   std::uint64_t best_free = 0;
-  const auto numa = wanted.target ? wanted.target->numa_node : std::nullopt;
+  std::optional<std::uint32_t> numa;
+  if (wanted.target) numa = wanted.target->numa_node;
   for (NodeIndex i = 0; i < state.nodes.size(); ++i) {
     const NodeState& node = state.nodes[i];
     if (wanted.target && wanted.target->node != node.name) continue;
