@@ -265,9 +265,8 @@ class Chaos:
             for task in mine:
                 self.check_task(one, task, connection)
         connection.close()
-        for pid, program in self.leftover_processes():
-            words = pathlib.Path("/proc", str(pid), "cmdline").read_bytes()[:200]
-            self.fault(f"left running: {pid} {program} {words!r}")
+        for pid, _ in self.leftover_processes():
+            self.fault(f"left running: {self.cluster.describe(pid)}")
 
     def leftover_processes(self):
         end = time.monotonic() + 5

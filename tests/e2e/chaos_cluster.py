@@ -208,6 +208,19 @@ class Cluster:
                 found.append((int(entry), program_of(entry)))
         return found
 
+    @staticmethod
+    def describe(pid):
+        """Who it is, and what a keeper could know it by."""
+        process = pathlib.Path("/proc", str(pid))
+        try:
+            words = (process / "cmdline").read_bytes()[:200]
+            parent, _, session = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1:4]
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return f"{pid}, which is gone by now"
+        task = [entry for entry in variables if entry.startswith(b"HAKURIVER_TASK_ID=")]
+        return f"{pid} {words!r}, parent {parent}, session {session}, environment names {task}"
+
     def leftovers(self):
         """Processes that are none of ours and no zombies: tasks, or what they left running."""
         return [(pid, program) for pid, program in self.processes() if program and program not in OWN_PROGRAMS]
