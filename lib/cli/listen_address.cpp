@@ -16,8 +16,9 @@ Result<http::ListenAddress> parse_listen(std::string_view text) {
   std::uint16_t port = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
-  const bool is_ambiguous = !is_bracketed && address.find(':') != std::string_view::npos;
-  if (error != std::errc{} || rest != end || address.empty() || is_ambiguous) return bad;
+  const bool is_no_name =
+      address.empty() || address.find_first_of(is_bracketed ? "[]" : "[]:") != std::string_view::npos;
+  if (error != std::errc{} || rest != end || is_no_name) return bad;
   return http::ListenAddress{std::string(address), port};
 }
 

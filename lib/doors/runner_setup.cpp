@@ -104,7 +104,10 @@ Status prepare_directory(const char* key, const std::string& path, const std::st
 
 // Beside our programs, as they are installed and as they are built; else where this library was installed.
 Result<std::string> find_keeper(const RunnerOptions& options) {
-  if (!options.keeper_program.empty()) return options.keeper_program;
+  if (!options.keeper_program.empty()) {
+    if (::access(options.keeper_program.c_str(), X_OK) == 0) return options.keeper_program;
+    return bad("hakuriver-keeper: '" + options.keeper_program + "' is no program that this user can run");
+  }
   std::vector<std::string> places;
   if (const auto directory = platform::executable_directory()) {
     places.push_back(directory->substr(0, directory->rfind('/')) + "/libexec" + std::string(kKeeper));

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -226,14 +227,35 @@ TEST_CASE("a root runner of another machine's host wants to be told whom tasks r
   CHECK(Runner::open(options, std::make_shared<test::KeptLog>()));
 }
 
-TEST_CASE("a keeper that is missing is named, with the places that were looked at") {
+TEST_CASE("a keeper that is missing is named before anything begins") {
   const ScratchDirectory scratch;
   ScriptedHost host;
   auto options = options_for(host, scratch);
   options.keeper_program = scratch.path + "/no-keeper";
-  OpenRunner runner(options);
-  host.wait_until([](const Seen& seen) { return seen.hellos.size() >= 2; });
-  CHECK(runner.log->count("'" + scratch.path + "/no-keeper'") >= 1);
+  const auto opened = Runner::open(options, std::make_shared<test::KeptLog>());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().message.find("'" + scratch.path + "/no-keeper'") != std::string::npos);
+}
+
+TEST_CASE("a keeper that dies takes no task along, and the runner finds it again") {
+  const ScratchDirectory scratch;
+  const std::string gate = make_gate(scratch);
+  ScriptedHost host;
+  OpenRunner runner(options_for(host, scratch));
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+  host.order_start(kBatch, 1, shell("read word < " + gate));
+  host.wait_until([](const Seen& seen) { return seen.events.size() == 1; });
+  const int keeper = std::stoi(text_of(scratch.path + "/state/runner-node1/lock"));
+  REQUIRE(keeper > 1);
+  REQUIRE(::kill(keeper, SIGKILL) == 0);
+  host.wait_until([](const Seen& seen) { return seen.registrations.size() == 2; });
+  CHECK(runner.log->count("the keeper is gone") == 1);
+  const auto listed = host.seen().registrations.at(1);
+  REQUIRE(listed.attempts.size() == 1);
+  CHECK(listed.attempts[0].state == KeptState::running);
+  open_gate(gate);
+  host.wait_until([](const Seen& seen) { return seen.ended().size() == 1; });
+  CHECK(host.seen().ended().at(0).outcome.kind == OutcomeKind::unknown);
 }
 
 TEST_CASE("a runner works over TCP with a token, answers reads, and stops while its poll waits") {

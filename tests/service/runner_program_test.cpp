@@ -1,0 +1,133 @@
+#include "cli/runner_program.hpp"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/listen_address.hpp"
+#include "hakuriver/version.hpp"
+#include "http/server.hpp"
+#include "service/running_runner.hpp"
+#include "service/scripted_host.hpp"
+
+using namespace hakuriver;
+
+namespace {
+
+struct Ran {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+Ran run(const std::vector<std::string>& words, const std::vector<std::string>& environment) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int status = cli::runner_program(words, environment, {out, err});
+  return {status, out.str(), err.str()};
+}
+
+}  // namespace
+
+TEST_CASE("help begins with examples and tells every option") {
+  const auto ran = run({"--help"}, {});
+  CHECK(ran.status == 0);
+  CHECK(ran.out.starts_with("Examples:\n"));
+  for (const std::string option : {"--config", "--name", "--host", "--listen", "--stop-tasks", "--version"}) {
+    CHECK(ran.out.find(option) != std::string::npos);
+  }
+  CHECK(run({"--version"}, {}).out == "hakuriver.runner " HAKURIVER_VERSION "\n");
+}
+
+TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes nothing") {
+  struct Row {
+    std::vector<std::string> words;
+    std::vector<std::string> environment;
+    std::string expected;
+  };
+  const std::vector<Row> rows{
+      {{"--nmae", "x"}, {}, "'--nmae'"},
+      {{"node1"}, {}, "'node1'"},
+      {{"--host", "ftp://x"}, {}, "'ftp://x'"},
+      {{"--name", "a/b"}, {}, "'a/b'"},
+      {{"--listen", "8001"}, {}, "'8001'"},
+      {{"--config", "/no/such.toml"}, {}, "'/no/such.toml'"},
+      {{}, {"HAKURIVER_PATHS_SHARED_DIR=/no/such"}, "shared_dir: '/no/such'"},
+      {{}, {"HAKURIVER_ENVIRONMENT_RUNNER_USER=no-such-user"}, "runner_user 'no-such-user'"},
+      {{}, {"HAKURIVER_KEEPER=/no/such"}, "'/no/such'"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.expected);
+    const test::ScratchDirectory scratch;
+    auto environment = row.environment;
+    environment.push_back("HAKURIVER_HOME=" + scratch.path);
+    const auto ran = run(row.words, environment);
+    CHECK(ran.status == 2);
+    CHECK(ran.out.empty());
+    CHECK(ran.err.starts_with("hakuriver.runner: "));
+    CHECK(ran.err.find(row.expected) != std::string::npos);
+    CHECK(ran.err.find('\n') == ran.err.size() - 1);
+  }
+}
+
+TEST_CASE("a listen address has a port, and brackets where it is IPv6") {
+  struct Row {
+    std::string text, host;
+    int port;  // -1: refused
+  };
+  const std::vector<Row> rows{{"127.0.0.1:8001", "127.0.0.1", 8001},
+                              {"[::1]:0", "::1", 0},
+                              {"node1:65535", "node1", 65535},
+                              {"8001", "", -1},
+                              {":8001", "", -1},
+                              {"::1:8001", "", -1},
+                              {"[]:1", "", -1},
+                              {"a:65536", "", -1},
+                              {"a:-1", "", -1},
+                              {"a:1x", "", -1},
+                              {"a:", "", -1}};
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    const auto parsed = cli::parse_listen(row.text);
+    CHECK(parsed.has_value() == (row.port >= 0));
+    if (!parsed) continue;
+    CHECK(parsed->host == row.host);
+    CHECK(parsed->port == row.port);
+  }
+}
+
+TEST_CASE("the program serves until TERM, and says goodbye") {
+  const test::ScratchDirectory scratch;
+  test::ScriptedHost host;
+  // Threads leave the signal to the program.
+  sigset_t term;
+  sigset_t before;
+  ::sigemptyset(&term);
+  ::sigaddset(&term, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &term, &before);
+  auto server = http::HttpServer::open({.listen = {{"127.0.0.1", 0}}, .workers = 2}, host.handler());
+  REQUIRE(server);
+  REQUIRE((*server)->start());
+  const std::string log = scratch.path + "/runner.log";
+  const std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path,
+                                             "HAKURIVER_PATHS_RUNNER_LOG_FILE=" + log};
+  std::thread sender([&host] {
+    host.wait_until([](const test::ScriptedHost::Seen& seen) { return !seen.reports.empty(); });
+    ::kill(::getpid(), SIGTERM);
+  });
+  const auto ran = run({"--launcher", "none", "--name", "node1", "--host",
+                        "http://127.0.0.1:" + std::to_string((*server)->ports().front())},
+                       environment);
+  sender.join();
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  CHECK(ran.status == 0);
+  CHECK(ran.err.empty());
+  CHECK(host.seen().goodbyes == 1);
+  CHECK(std::filesystem::file_size(log) > 0);
+  CHECK(std::filesystem::exists(scratch.path + "/token"));
+}
