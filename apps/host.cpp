@@ -2,8 +2,8 @@
 
 #include <iostream>
 
-#include "cli/process_words.hpp"
 #include "cli/host_program.hpp"
+#include "cli/process_words.hpp"
 
 int main(int argc, char** argv) {
   return hakuriver::cli::host_program(hakuriver::cli::words_of(argc, argv), hakuriver::cli::environment_of(environ),

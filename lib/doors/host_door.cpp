@@ -30,9 +30,8 @@ struct Storage {
 Result<Storage> open_storage(const HostOptions& options) {
   if (options.database.empty()) {
     auto memory = std::make_shared<storage::MemoryDisk>();
-    return Storage{storage::open_memory_store(memory), [memory]() -> Result<std::unique_ptr<TaskReader>> {
-                     return storage::open_memory_reader(memory);
-                   }};
+    return Storage{storage::open_memory_store(memory),
+                   [memory]() -> Result<std::unique_ptr<TaskReader>> { return storage::open_memory_reader(memory); }};
   }
   const auto slash = options.database.rfind('/');
   const std::string directory =
