@@ -87,7 +87,7 @@ void Keeper::take_up_earlier() {
 }
 
 void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
-  const bool was_recorded = record.pid != 0;
+  const bool was_recorded = record.pid != 0 && record.start_ticks != 0;
   if (!was_recorded) {
     const auto [first, last] = table.attempts().equal_range(record.key);
     for (auto named = first; named != last; ++named) {
@@ -100,10 +100,9 @@ void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
   auto& attempt = ledger_.add(std::move(record));
   attempt.ours = false;
   const auto* stat = attempt.pid() == 0 ? nullptr : table.find(attempt.pid());
-  if (stat != nullptr && stat->start_ticks == attempt.record.start_ticks && !stat->is_dead()) {
-    attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
-  }
-  attempt.main_ended = !attempt.pidfd;
+  const bool runs = stat != nullptr && stat->start_ticks == attempt.record.start_ticks && !stat->is_dead();
+  if (runs) attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
+  attempt.main_ended = !runs || (!attempt.pidfd && errno == ESRCH);
   if (!attempt.main_ended) {
     attempt.paused = stat->state == 'T';
     if (was_recorded) {
@@ -111,7 +110,7 @@ void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
     } else {
       ledger_.record_started(attempt);
     }
-    watch_main(attempt);
+    if (attempt.pidfd) watch_main(attempt);
   }
   log_line("task " + to_string(attempt.key().task) + " of an earlier keeper " +
            (attempt.main_ended ? "has ended" : "runs as process " + std::to_string(attempt.pid())));

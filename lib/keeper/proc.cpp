@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -92,8 +93,11 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
 }
 
 std::optional<ProcessStat> read_stat(pid_t pid) {
-  const auto text = read_text(path_of(pid, "stat").c_str(), 4096);
-  return text ? parse_stat(*text) : std::nullopt;
+  const Descriptor file(::open(path_of(pid, "stat").c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 2048> line;  // the kernel gives it whole at once
+  const auto count = file ? ::read(file.get(), line.data(), line.size()) : -1;
+  if (count <= 0) return std::nullopt;
+  return parse_stat({line.data(), static_cast<std::size_t>(count)});
 }
 
 std::optional<AttemptKey> parse_attempt(std::string_view environment) {
@@ -113,6 +117,17 @@ std::optional<AttemptKey> parse_attempt(std::string_view environment) {
 std::optional<AttemptKey> read_attempt(pid_t pid) {
   const auto text = read_text(path_of(pid, "environ").c_str(), kMaxEnvironment);
   return text ? parse_attempt(*text) : std::nullopt;
+}
+
+std::optional<AttemptKey> read_attempt_patiently(pid_t pid) {
+  constexpr timespec kNap{0, 1'000'000};
+  for (int look = 0; look < 10; ++look) {
+    const auto text = read_text(path_of(pid, "environ").c_str(), kMaxEnvironment);
+    if (!text) return std::nullopt;
+    if (!text->empty()) return parse_attempt(*text);
+    ::nanosleep(&kNap, nullptr);
+  }
+  return std::nullopt;
 }
 
 std::vector<pid_t> read_children() {

@@ -39,6 +39,10 @@ std::optional<ProcessStat> read_stat(pid_t pid);
 std::optional<AttemptKey> parse_attempt(std::string_view environment);
 std::optional<AttemptKey> read_attempt(pid_t pid);
 
+// The same of a process that may be executing a new program just now, when its environment reads as empty: looks
+// again for up to 10 ms.
+std::optional<AttemptKey> read_attempt_patiently(pid_t pid);
+
 // The children of the calling process, dead ones that were not waited for included.
 std::vector<pid_t> read_children();
 

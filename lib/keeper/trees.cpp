@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kLeftoverGrace = 2s;
 constexpr auto kLookEvery = 50ms;  // at processes that are not ours, which tell nobody when they end
+constexpr auto kLookWithoutPidfd = 1s;
 constexpr int kRoundsPerTurn = 8;
 constexpr std::size_t kNamesKept = 5;
 constexpr const char* kStatusLost = "the keeper was restarted; its exit status could not be read";
@@ -31,17 +32,6 @@ bool contains(const std::vector<pid_t>& pids, pid_t pid) {
 
 std::uint64_t microseconds_of(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
-}
-
-// The kernel counts the memory that a child shared with the keeper until it executed its program as the child's peak:
-// a peak not above the keeper's own says nothing, and is told as zero.
-Usage usage_of(const rusage& used) {
-  rusage own{};
-  ::getrusage(RUSAGE_SELF, &own);
-  Usage usage;
-  usage.cpu_microseconds = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
-  if (used.ru_maxrss > own.ru_maxrss) usage.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
-  return usage;
 }
 
 Outcome outcome_of(int wait_status) {
@@ -97,7 +87,8 @@ void Trees::main_ended(LiveAttempt& attempt) {
 }
 
 void Trees::take_up(LiveAttempt& attempt) {
-  if (attempt.main_ended) plan(attempt, Todo::look);
+  // One without a pidfd, for lack of descriptors, is looked at again and again instead.
+  if (attempt.main_ended || !attempt.pidfd) plan(attempt, Todo::look);
   // It was asked to end before the earlier keeper died, and may not have heard of it.
   if (attempt.record.asked) ask(attempt, TaskSignal::terminate, *attempt.record.asked);
 }
@@ -201,7 +192,7 @@ LiveAttempt* Trees::owner_of(pid_t pid) {
     auto* by_session = ledger_.find_main(stat->session);
     if (by_session != nullptr) return by_session;
   }
-  const auto key = read_attempt(pid);
+  const auto key = read_attempt_patiently(pid);
   auto* by_environment = key ? ledger_.find(*key) : nullptr;
   if (by_environment != nullptr) return by_environment;
   if (ledger_.live().size() == 1) return ledger_.live().begin()->second.get();
@@ -257,7 +248,9 @@ void Trees::step(LiveAttempt& attempt, ProcessTable& table, MonotonicTime now) {
   if (attempt.todo == Todo::pause || attempt.todo == Todo::resume) return freeze_or_thaw(attempt, table);
   const auto todo = std::exchange(attempt.todo, Todo::nothing);
   const auto members = members_of(attempt, table);
+  if (!attempt.main_ended && !attempt.pidfd && !contains(members, attempt.pid())) main_ended(attempt);
   if (attempt.main_ended) return end_leftovers(attempt, members, table, now);
+  if (!attempt.pidfd) set_timer(attempt, now + kLookWithoutPidfd);
   if (todo == Todo::terminate) {
     for (const pid_t pid : members) {
       send(attempt, pid, SIGTERM, table);
@@ -323,6 +316,20 @@ void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
   attempt.signaled.clear();
   attempt.paused = pause;
   if (std::exchange(attempt.tell_change, false)) ledger_.record_changed(attempt);
+}
+
+// The kernel counts the memory that a child shared with the keeper until it executed its program as the child's peak:
+// a peak not above the keeper's own says nothing, and is told as zero.
+Usage Trees::usage_of(const rusage& used) {
+  if (used.ru_maxrss > own_peak_) {
+    rusage own{};
+    ::getrusage(RUSAGE_SELF, &own);
+    own_peak_ = own.ru_maxrss;
+  }
+  Usage usage;
+  usage.cpu_microseconds = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
+  if (used.ru_maxrss > own_peak_) usage.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+  return usage;
 }
 
 void Trees::conclude(LiveAttempt& attempt) {

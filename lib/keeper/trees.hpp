@@ -11,6 +11,8 @@
 // Attempts of an earlier keeper are not children of this one: their processes are found by reading all of /proc.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -58,11 +60,13 @@ class Trees {
   std::vector<pid_t> members_of(const LiveAttempt& attempt, ProcessTable& table) const;
   bool send(const LiveAttempt& attempt, pid_t pid, int signal, const ProcessTable& table) const;
   void conclude(LiveAttempt& attempt);
+  Usage usage_of(const rusage& used);
 
   void plan(LiveAttempt& attempt, Todo todo);
   void set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time);
 
   Ledger& ledger_;
+  long own_peak_ = 0;  // of the keeper's memory, in KiB, when it was last asked for
   bool look_at_children_ = false;
   std::set<AttemptKey> ended_mains_;  // ours, not concluded
   std::unordered_map<pid_t, std::optional<AttemptKey>> adopted_;

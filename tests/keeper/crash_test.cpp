@@ -72,11 +72,10 @@ TEST_CASE("a keeper that dies at any step loses, repeats and invents nothing") {
   const std::vector<std::pair<const char*, std::vector<int>>> steps = {
       {"intent", {1, 2}},       {"intended", {1, 2}},        {"spawned", {1, 7, 17}},
       {"commit", {1, 2, 3, 5}}, {"committed", {1, 2, 3, 5}}, {"rewrite", {1}}};
-  for (const auto& [step, times] : steps) {
-    for (const int time : times) {
-      CAPTURE(step);
-      CAPTURE(time);
-      const auto crash = std::string(step) + ":" + std::to_string(time);
+  for (const auto& step : steps) {
+    for (const int time : step.second) {
+      const auto crash = std::string(step.first) + ":" + std::to_string(time);
+      CAPTURE(crash);
       Node node({.keeper_program = HAKURIVER_TEST_CRASHING_KEEPER});
       ::setenv("HAKURIVER_KEEPER_CRASH", crash.c_str(), 1);
       auto listing = node.connect();
