@@ -106,6 +106,9 @@ void Cluster::heal() {
 
 bool Cluster::at_rest() const {
   if (!host_.up() || !clients_->content()) return false;
+  for (const auto& node : nodes_) {
+    if (!node.agent->up() || node.agent->state().stop_by) return false;
+  }
   return std::all_of(host_.state().batches.begin(), host_.state().batches.end(),
                      [](const auto& each) { return unfinished(each.second) == 0; });
 }
@@ -156,7 +159,8 @@ void Cluster::check_tidiness() {
   for (const auto& node : nodes_) {
     const std::string name = "node '" + node.machine->name() + "' ";
     check(node.agent->up() && node.agent->state().phase == RunnerPhase::registered, name + "has no registered agent");
-    if (!node.agent->up()) continue;
+    // Tasks of batches that came after the copy are left alone, for ever where they are paused.
+    if (!node.agent->up() || world_.history.was_restored()) continue;
     check(node.agent->state().attempts.empty() && node.agent->state().queued == 0, name + "has an agent with tasks");
     check(node.agent->state().events.empty(), name + "has something to tell");
     check(node.machine->known() == 0, name + "has a keeper with unconfirmed records");
