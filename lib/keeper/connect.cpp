@@ -89,6 +89,7 @@ Status launch_keeper(const KeeperClientOptions& options) {
                                  "--ready-fd=" + std::to_string(kReadyDescriptor)};
   words.insert(words.end(), options.extra_arguments.begin(), options.extra_arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   SpawnPlan plan;

@@ -226,13 +226,16 @@ void Keeper::commit() {
 
 bool Keeper::is_time_to_go(MonotonicTime now) {
   guests_until_ = link_.drop_silent(now);
-  const bool idle = ledger_.is_idle() && !link_.has_agent() && !guests_until_ && link_.commands().empty();
-  if (!idle) {
+  if (!ledger_.live().empty() || link_.has_agent() || guests_until_ || !link_.commands().empty()) {
     idle_since_.reset();
     return false;
   }
   if (!idle_since_) idle_since_ = now;
-  return *idle_since_ + setup_.linger <= now;
+  if (now < *idle_since_ + setup_.linger) return false;
+  // Ends that nobody has confirmed are kept for as long as somebody can come for them.
+  if (ledger_.is_idle() || ::access("keeper.sock", F_OK) != 0) return true;
+  idle_since_ = now;
+  return false;
 }
 
 }  // namespace hakuriver::keeper

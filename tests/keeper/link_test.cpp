@@ -254,6 +254,18 @@ TEST_CASE("a keeper goes when its tasks, confirmations and agent are gone, and n
   CHECK(listing->confirmed == 2);
 }
 
+TEST_CASE("a keeper whose directory was removed does not wait for ever for a confirmation") {
+  Node node({.linger_ms = 50});
+  REQUIRE(node.connect());
+  node.run(node.shell(1, "true"));
+  const pid_t keeper = node.keeper_pid();
+  node.lose_agent();
+  CHECK_FALSE(is_gone(keeper));
+  std::filesystem::remove_all(node.state_directory());
+  CHECK(eventually([&] { return is_gone(keeper); }));
+  std::filesystem::create_directory(node.state_directory());
+}
+
 TEST_CASE("a keeper program that is not there, or is none, is named") {
   ScratchDirectory scratch;
   for (const std::string program : {"/no/such/keeper", "/bin/false"}) {
