@@ -69,6 +69,7 @@ Keeper::Keeper(KeeperSetup setup, Ledger& ledger)
 Status Keeper::run() {
   if (!epoll_ || !signals_) return io_error("epoll or signalfd", errno);
   take_up_earlier();
+  idle_since_ = monotonic_now();  // whoever started it may never come
   while (true) {
     const auto waited = wait(monotonic_now());
     if (!waited) return waited;

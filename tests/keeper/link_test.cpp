@@ -254,6 +254,14 @@ TEST_CASE("a keeper goes when its tasks, confirmations and agent are gone, and n
   CHECK(listing->confirmed == 2);
 }
 
+TEST_CASE("a keeper that no agent comes to goes") {
+  ScratchDirectory scratch;
+  REQUIRE(keeper::launch_keeper({.state_directory = scratch.path(),
+                                 .keeper_program = HAKURIVER_TEST_KEEPER,
+                                 .extra_arguments = {"--linger-ms=50"}}));
+  CHECK(eventually([&] { return !exists(scratch / "keeper.sock"); }));
+}
+
 TEST_CASE("a keeper whose directory was removed does not wait for ever for a confirmation") {
   Node node({.linger_ms = 50});
   REQUIRE(node.connect());
