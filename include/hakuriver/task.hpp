@@ -82,8 +82,10 @@ struct Requirements {
   auto operator<=>(const Requirements&) const = default;
 };
 
+// Mounts and privileges mean something in a container only: who asks for them asks for a node that has containers.
 inline Requirements requirements_of(const TaskSpec& spec, std::optional<Target> target) {
-  return {std::move(target), spec.resources, !spec.container.empty(), spec.private_network, spec.private_pid};
+  const bool container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
+  return {std::move(target), spec.resources, container, spec.private_network, spec.private_pid};
 }
 
 }  // namespace v1

@@ -32,6 +32,18 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
   return captures;
 }
 
+std::string invalid_body(const std::string& message, std::string_view part, std::string_view name) {
+  std::string body = R"({"detail":[{"loc":[)";
+  wire::append_text(body, part, wire::NotUtf8::replace);
+  if (!name.empty()) {
+    body += ',';
+    wire::append_text(body, name, wire::NotUtf8::replace);
+  }
+  body += R"(],"msg":)";
+  wire::append_text(body, message, wire::NotUtf8::replace);
+  return body + R"(,"type":"value_error"}]})";
+}
+
 }  // namespace
 
 std::optional<std::string> RouteCall::query(std::string_view name) const {
@@ -80,9 +92,13 @@ int http_status(Errc code) noexcept {
   return 500;
 }
 
-HttpReply error_reply(const Error& error) {
+HttpReply error_reply(const Error& error, std::string_view part, std::string_view name) {
   HttpReply reply;
   reply.status = http_status(error.code);
+  if (reply.status == 422) {
+    reply.body = invalid_body(error.message, part, name);
+    return reply;
+  }
   wire::ObjectWriter writer(reply.body, wire::NotUtf8::replace);
   writer.text("detail", error.message);
   writer.close();

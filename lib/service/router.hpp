@@ -42,8 +42,9 @@ class Router {
   std::vector<Route> routes_;
 };
 
-// {"detail": message} with the status that belongs to the code.
-HttpReply error_reply(const Error& error);
+// {"detail": message} with the status that belongs to the code; 422 in the list form that FastAPI has, with the place
+// of what is wrong: {"detail": [{"loc": ["path", "task_id"], "msg": ..., "type": ...}]}.
+HttpReply error_reply(const Error& error, std::string_view part = "body", std::string_view name = {});
 int http_status(Errc code) noexcept;
 
 }  // namespace hakuriver::service

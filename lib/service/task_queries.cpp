@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -174,6 +176,7 @@ struct TaskQueries::Impl {
   Result<BatchView> batch(BatchId id);
   Result<TaskPage> list(const TaskFilter& filter);
   Result<Search> plan_search(const TaskFilter& filter);
+  void add_limits(std::vector<TaskView>& views);
 };
 
 void TaskQueries::Impl::run() {
@@ -206,7 +209,32 @@ Result<TaskView> TaskQueries::Impl::task(TaskId id) {
   if (!*facts) return Error{Errc::not_found, "there is no task " + to_string(id)};
   auto stored = reader->task(id);
   if (!stored) return stored.error();
-  return make_view(**facts, std::move(*stored), shared_dir);
+  std::vector<TaskView> views{make_view(**facts, std::move(*stored), shared_dir)};
+  add_limits(views);
+  return std::move(views[0]);
+}
+
+// What each task's node enforces: of finished tasks the host remembers only the node's name.
+void TaskQueries::Impl::add_limits(std::vector<TaskView>& views) {
+  using Facts = std::map<std::string, std::pair<std::string, std::vector<std::string>>>;
+  Facts wanted;
+  for (const auto& view : views) {
+    if (!view.node.empty()) wanted[view.node];
+  }
+  if (wanted.empty()) return;
+  const auto known = ask_and_wait<Facts>(host, [wanted](const HostState& state, Now) {
+    Facts facts = wanted;
+    for (const auto& node : state.nodes) {
+      const auto found = facts.find(node.name);
+      if (found != facts.end()) found->second = {node.facts.launcher, node.facts.enforced};
+    }
+    return facts;
+  });
+  if (!known) return;
+  for (auto& view : views) {
+    const auto found = known->find(view.node);
+    if (found != known->end()) std::tie(view.launcher, view.enforced) = found->second;
+  }
 }
 
 Result<BatchView> TaskQueries::Impl::batch(BatchId id) {
@@ -250,6 +278,7 @@ Result<TaskPage> TaskQueries::Impl::list(const TaskFilter& filter) {
     for (const auto& facts : found->tasks) {
       if (page.tasks.size() == filter.limit) {
         page.next = advance(facts.id, 1);
+        add_limits(page.tasks);
         return page;
       }
       auto stored = reader->task(facts.id);
@@ -259,6 +288,7 @@ Result<TaskPage> TaskQueries::Impl::list(const TaskFilter& filter) {
     }
     page.next = found->next;
   }
+  add_limits(page.tasks);
   return page;
 }
 

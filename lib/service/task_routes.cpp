@@ -18,7 +18,7 @@ HttpReply json_reply(std::string body, int status = 200) { return {.status = sta
 std::optional<std::uint64_t> id_of(const RouteCall& call) {
   const auto id = parse_id(call.captures[0]);
   if (id) return *id;
-  call.responder->reply(error_reply(id.error()));
+  call.responder->reply(error_reply(id.error(), "path", "task_id"));
   return std::nullopt;
 }
 
@@ -26,7 +26,7 @@ template <class View, class Ask>
 void wait_then_view(const PeopleServices& services, RouteCall call, std::uint64_t id, Ask ask) {
   const auto seconds = number_query(call, "wait", 0, 0, kMostWaitSeconds);
   if (!seconds) {
-    call.responder->reply(error_reply(seconds.error()));
+    call.responder->reply(error_reply(seconds.error(), "query", "wait"));
     return;
   }
   const auto answer = [responder = std::move(call.responder), ask = std::move(ask)] {
@@ -93,7 +93,7 @@ Result<TaskFilter> filter_of(const RouteCall& call, std::uint64_t limit, std::ui
 void list_tasks(const PeopleServices& services, RouteCall call) {
   auto filter = filter_of(call, 100, 1000);
   if (!filter) {
-    call.responder->reply(error_reply(filter.error()));
+    call.responder->reply(error_reply(filter.error(), "query"));
     return;
   }
   services.queries.list_tasks(std::move(*filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
@@ -105,7 +105,7 @@ void list_tasks(const PeopleServices& services, RouteCall call) {
 void list_seed_tasks(const PeopleServices& services, RouteCall call) {
   auto filter = filter_of(call, 10'000, 10'000);
   if (!filter) {
-    call.responder->reply(error_reply(filter.error()));
+    call.responder->reply(error_reply(filter.error(), "query"));
     return;
   }
   services.queries.list_tasks(std::move(*filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
