@@ -8,8 +8,8 @@
 
 #include "hakuriver/task_store.hpp"
 #include "storage/memory_store.hpp"
-#include "storage/scratch_directory.hpp"
 #include "storage/sqlite_store.hpp"
+#include "support/scratch_directory.hpp"
 
 namespace hakuriver::test {
 

@@ -17,7 +17,7 @@ using namespace hakuriver::test;
 
 namespace {
 
-constexpr int kCommits = 4;
+constexpr int kCommits = 3;
 
 BatchId batch_number(int i) { return BatchId{static_cast<std::uint64_t>(1000 * (i + 1))}; }
 

@@ -43,11 +43,6 @@ bool says(const Error& error, const std::string& words) {
   return error.message.find(words) != std::string::npos;
 }
 
-std::string contents_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 }  // namespace
 
 TEST_CASE("one host at a time") {
