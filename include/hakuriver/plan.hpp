@@ -1,8 +1,10 @@
 // A plan: the commands that a backend is to execute, in order, each made when it is asked for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hakuriver/argv.hpp"
@@ -18,13 +20,32 @@ struct Parameter {
   bool operator==(const Parameter&) const = default;
 };
 
+// Where a word of a command holds kSlotMark, for which the number of its slot is to be put when it starts.
+struct SlotPlace {
+  std::size_t word = 0;
+  std::size_t offset = 0;
+  bool operator==(const SlotPlace&) const = default;
+};
+
+inline constexpr std::string_view kSlotMark = "{%}";
+
 struct Command {
   Argv argv;
   std::vector<std::string> environment;  // "NAME=value", in addition to the backend's and stronger than it
   std::string working_directory;         // empty: the backend's own
   std::vector<Parameter> parameters;     // in the order of the sweep's axes
   std::string name;  // stable: made of the parameters, "lr=0.1,batch=32"; empty where there are none
+  std::vector<SlotPlace> slot_places{};  // in the order of the words, and of the text in a word
 };
+
+// Puts the slot's number, from 1, where the command wants it.
+inline void fill_slot(Command& command, std::uint32_t slot) {
+  const std::string number = std::to_string(slot);
+  for (auto place = command.slot_places.rbegin(); place != command.slot_places.rend(); ++place) {
+    command.argv[place->word].replace(place->offset, kSlotMark.size(), number);
+  }
+  command.slot_places.clear();
+}
 
 // Backends ask for commands one by one and may ask for one again. at() is called with i < size() only, and gives the
 // same command each time.

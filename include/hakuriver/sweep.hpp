@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,13 +22,16 @@ inline namespace v1 {
 enum class SweepOrder : std::uint8_t {
   first_slowest = 0,  // as nested loops in the order of the axes
   first_fastest = 1,
+  together = 2,  // no product: all at once, the i-th combination has the i-th value of each axis
 };
 
 // Constant once made: any thread may read it.
 class Sweep {
  public:
-  // Without axes there is one combination; with an empty axis there is none. limit where there are more than 2^64 - 1.
+  // Without axes there is one combination; with an empty axis there is none. limit where there are more than 2^64 - 1;
+  // invalid_argument where axes that are to change together differ in length.
   static Result<Sweep> over(std::vector<Axis> axes, SweepOrder order = SweepOrder::first_slowest) {
+    if (order == SweepOrder::together) return over_pairs(std::move(axes));
     std::uint64_t size = 1;
     bool too_many = false;
     for (const auto& axis : axes) {
@@ -45,6 +49,7 @@ class Sweep {
 
   // For each axis, which of its values the i-th combination has; i < size().
   std::vector<std::uint64_t> positions(std::uint64_t i) const {
+    if (order_ == SweepOrder::together) return std::vector<std::uint64_t>(axes_.size(), i);
     std::vector<std::uint64_t> positions(axes_.size());
     for (std::size_t digit = 0; digit < axes_.size(); ++digit) {
       const std::size_t axis = order_ == SweepOrder::first_slowest ? axes_.size() - 1 - digit : digit;
@@ -55,6 +60,17 @@ class Sweep {
   }
 
  private:
+  static Result<Sweep> over_pairs(std::vector<Axis> axes) {
+    const std::uint64_t size = axes.empty() ? 1 : axes.front().size();
+    for (std::size_t i = 1; i < axes.size(); ++i) {
+      if (axes[i].size() == size) continue;
+      return Error{Errc::invalid_argument, "the first span has " + std::to_string(size) + " values and span number " +
+                                               std::to_string(i + 1) + " has " + std::to_string(axes[i].size()) +
+                                               ": spans can only be paired where they are of equal length"};
+    }
+    return Sweep(std::move(axes), SweepOrder::together, size);
+  }
+
   Sweep(std::vector<Axis> axes, SweepOrder order, std::uint64_t size)
       : axes_(std::move(axes)), order_(order), size_(size) {}
 

@@ -37,7 +37,7 @@ struct Collected {
 };
 
 inline void add_text(std::string_view text, WordTemplate& word) {
-  if (!text.empty()) word.push_back({std::string(text), std::nullopt});
+  if (!text.empty()) word.push_back({std::string(text), std::nullopt, RunWord::none});
 }
 
 // Adds the word once, with one list of values for each of its regions; the spans that are not plain become axes of
@@ -55,7 +55,7 @@ inline Status add_word(const CutWord& cut, std::vector<ValueList> regions, Colle
     if (continues) continue;
     auto axis = in_region ? Result<Axis>(Axis(std::move(regions[region++]))) : parse_span(mark.form, mark.body);
     if (!axis) return Error{axis.error().code, span_detail::quoted(cut.word) + ": " + axis.error().message};
-    word.push_back({{}, collected.axes.size()});
+    word.push_back({{}, collected.axes.size(), RunWord::none});
     collected.axes.push_back(std::move(*axis));
   }
   add_text(cut.word.substr(at), word);
@@ -157,8 +157,8 @@ inline Result<SweepWords> parse_sweep(const Argv& words, SweepOrder order = Swee
   }
   auto sweep = Sweep::over(std::move(collected.axes), order);
   if (!sweep) return sweep.error();
-  return SweepWords{CommandSweep(std::move(collected.words), std::move(*sweep)),
-                    sweep_words_detail::describe_lists(groups), std::move(plain_words)};
+  return SweepWords{CommandSweep(collected.words, std::move(*sweep)), sweep_words_detail::describe_lists(groups),
+                    std::move(plain_words)};
 }
 
 }  // namespace v1
