@@ -5,6 +5,7 @@
 
 #include "keeper/bytes.hpp"
 #include "keeper/crc32.hpp"
+#include "keeper/place_bytes.hpp"
 #include "keeper/protocol.hpp"
 
 namespace hakuriver::keeper {
@@ -114,6 +115,7 @@ class Replay {
     attempt.started.microseconds = reader.number<std::int64_t>();
     attempt.stdout_path = reader.text();
     attempt.stderr_path = reader.text();
+    read_place(reader, attempt);
     order_[attempt.key] = ++intents_;
     unended_[intents_] = std::move(attempt);
     return reader.done();
@@ -221,11 +223,11 @@ void append_run(std::string& out, RunId run, const std::string& cluster_id, Epoc
 
 void append_intent(std::string& out, const UnendedAttempt& attempt) {
   std::string payload;
-  write_key(ByteWriter(payload), attempt.key)
-      .number(attempt.started_at.microseconds)
-      .number(attempt.started.microseconds)
-      .text(attempt.stdout_path)
-      .text(attempt.stderr_path);
+  ByteWriter writer(payload);
+  writer.number(attempt.key.task.value).number(attempt.key.attempt.value);
+  writer.number(attempt.started_at.microseconds).number(attempt.started.microseconds);
+  writer.text(attempt.stdout_path).text(attempt.stderr_path);
+  write_place(writer, attempt);
   append_record(out, RecordType::intent, payload);
 }
 
@@ -270,6 +272,9 @@ JournalContent after_reboot(JournalContent content, const std::string& boot_id) 
     ended.started_at = attempt.started_at;
     ended.record = ++content.last_record;
     ended.by_request = attempt.asked.has_value();
+    ended.millicores = attempt.millicores;
+    ended.memory_bytes = attempt.memory_bytes;
+    ended.numa_node = attempt.numa_node;
     ended.message = "node restarted";
     content.ended.push_back(std::move(ended));
   }

@@ -39,6 +39,9 @@ struct UnendedAttempt {
   std::int64_t pid = 0;                            // 0: no `started` record
   std::uint64_t start_ticks = 0;                   // of the process, field 22 of /proc/PID/stat
   std::optional<std::chrono::milliseconds> asked;  // the grace it was asked to end with
+  std::uint64_t millicores = 0;                    // as in its StartRequest
+  std::uint64_t memory_bytes = 0;
+  std::optional<std::uint32_t> numa_node{};
   bool operator==(const UnendedAttempt&) const = default;
 };
 

@@ -30,6 +30,9 @@ UnendedAttempt intent_of(const StartRequest& request) {
   intent.started = monotonic_now();
   intent.stdout_path = request.stdout_path;
   intent.stderr_path = request.stderr_path;
+  intent.millicores = request.millicores;
+  intent.memory_bytes = request.memory_bytes;
+  intent.numa_node = request.numa_node;
   return intent;
 }
 

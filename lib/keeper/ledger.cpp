@@ -96,6 +96,9 @@ KeptAttempt Ledger::kept(const LiveAttempt& attempt) const {
   kept.pid = attempt.record.pid;
   kept.started_at = attempt.record.started_at;
   kept.by_request = attempt.record.asked.has_value();
+  kept.millicores = attempt.record.millicores;
+  kept.memory_bytes = attempt.record.memory_bytes;
+  kept.numa_node = attempt.record.numa_node;
   return kept;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "keeper/bytes.hpp"
+#include "keeper/place_bytes.hpp"
 
 namespace hakuriver::keeper {
 namespace {
@@ -183,6 +184,7 @@ std::string encode_attempt(const KeptAttempt& attempt) {
   writer.number(static_cast<std::int64_t>(attempt.ended_after.count()));
   writer.number(attempt.usage.cpu_microseconds).number(attempt.usage.max_rss_bytes);
   writer.number(attempt.stdout_bytes).number(attempt.stderr_bytes).text(attempt.message);
+  write_place(writer, attempt);
   return body;
 }
 
@@ -203,6 +205,7 @@ std::optional<KeptAttempt> decode_attempt(std::string_view body) {
   attempt.stdout_bytes = reader.number<std::uint64_t>();
   attempt.stderr_bytes = reader.number<std::uint64_t>();
   attempt.message = reader.text();
+  read_place(reader, attempt);
   if (!reader.ok() || state > static_cast<std::uint8_t>(KeptState::ended)) return std::nullopt;
   if (kind > static_cast<std::uint8_t>(OutcomeKind::unknown)) return std::nullopt;
   attempt.state = static_cast<KeptState>(state);

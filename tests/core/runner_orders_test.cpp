@@ -78,6 +78,40 @@ TEST_CASE("what an earlier agent started counts as taken") {
   CHECK(started(agent) == Tasks{102, 103});
 }
 
+TEST_CASE("an agent that restarts on a full node starts nothing of what is ordered ahead until a place is free") {
+  struct Row {
+    Resources held;
+    std::optional<std::uint32_t> numa;
+    Resources wanted;
+    std::size_t freed;  // places for the wanted when one of the two has ended
+  };
+  const Row rows[] = {{{2000, 0}, std::nullopt, {1000, 0}, 2},
+                      {{1, 4000}, std::nullopt, {1, 1000}, 4},
+                      {{1000, 1}, 0, {1000, 1}, 1},
+                      {{1, 2000}, 1, {1, 1000}, 2}};
+  for (const Row& row : rows) {
+    CAPTURE(row.held.millicores);
+    CAPTURE(row.held.memory_bytes);
+    std::vector<KeptAttempt> running{kept(50), kept(51, KeptState::paused)};
+    for (auto& each : running) {
+      each.millicores = row.held.millicores;
+      each.memory_bytes = row.held.memory_bytes;
+      each.numa_node = row.numa;
+    }
+    Agent agent;
+    agent.up(running);
+    Order ahead = order(1, OrderKind::start, 101, 8);
+    ahead.numa_node = row.numa;
+    agent.ordered({ahead}, row.wanted);
+    CHECK(started(agent) == Tasks{});
+    agent.tick(60s);
+    CHECK(started(agent) == Tasks{});
+    CHECK(agent.state.queued == 8);
+    agent.take(runner_event::AttemptEnded{kept(50, KeptState::ended, 1)});
+    CHECK(started(agent).size() == row.freed);
+  }
+}
+
 TEST_CASE("a task that can never fit here goes back with the reason and does not block the others") {
   Agent agent;
   agent.up();

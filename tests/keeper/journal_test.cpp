@@ -26,6 +26,9 @@ UnendedAttempt intent(std::uint64_t task) {
   attempt.started = {10};
   attempt.stdout_path = "/o/" + std::to_string(task) + ".out";
   attempt.stderr_path = "/o/" + std::to_string(task) + ".err";
+  attempt.millicores = task * 500;
+  attempt.memory_bytes = task << 30;
+  if (task % 2 == 0) attempt.numa_node = 0;
   return attempt;
 }
 
@@ -36,6 +39,7 @@ KeptAttempt ended(std::uint64_t task, std::uint64_t record) {
   attempt.record = record;
   attempt.outcome = {OutcomeKind::exited, 3};
   attempt.message = "m";
+  attempt.millicores = task * 500;
   return attempt;
 }
 
@@ -82,6 +86,18 @@ TEST_CASE("a journal is read back as the facts that were written") {
   CHECK(read_journal(sample_journal() + std::string(5000, '\0')).verdict == JournalVerdict::whole);
 }
 
+TEST_CASE("an intent that does not say what it holds of the node is read all the same") {
+  auto payload = std::string();
+  append_intent(payload, intent(2));
+  std::string bytes = encode_journal_header({std::string(32, 'a'), kBoot});
+  append_record(bytes, RecordType::intent, std::string_view(payload).substr(9, payload.size() - 9 - 21));
+  const auto reading = read_journal(bytes);
+  CHECK(reading.verdict == JournalVerdict::whole);
+  REQUIRE(reading.content.unended.size() == 1);
+  CHECK(reading.content.unended[0].stderr_path == intent(2).stderr_path);
+  CHECK(reading.content.unended[0].millicores == 0);
+}
+
 TEST_CASE("a journal cut at any byte tells a beginning of the truth") {
   const auto bytes = sample_journal();
   std::size_t whole = 0;
@@ -105,7 +121,7 @@ TEST_CASE("a journal cut at any byte tells a beginning of the truth") {
 
 TEST_CASE("a changed byte is found wherever it is, and what follows it is not believed") {
   const auto bytes = sample_journal();
-  const auto last_intent = bytes.size() - 9 - 12 - 16 - 2 * (4 + std::string("/o/4.out").size());
+  const auto last_intent = bytes.size() - 9 - 12 - 16 - 2 * (4 + std::string("/o/4.out").size()) - 21;
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     CAPTURE(at);
     auto changed = bytes;
@@ -127,6 +143,7 @@ TEST_CASE("after a reboot nothing runs, and records are numbered anew") {
   CHECK(content.ended[1].key == intent(3).key);
   CHECK(content.ended[1].outcome.kind == OutcomeKind::unknown);
   CHECK(content.ended[1].by_request);
+  CHECK(content.ended[1].millicores == intent(3).millicores);
   CHECK(content.ended[1].message == "node restarted");
   CHECK(content.ended[2].record == 3);
   CHECK(content.last_record == 3);

@@ -36,6 +36,9 @@ KeptAttempt full_attempt() {
   attempt.stdout_bytes = 10;
   attempt.stderr_bytes = 20;
   attempt.message = "left behind";
+  attempt.millicores = 1500;
+  attempt.memory_bytes = 1ull << 40;
+  attempt.numa_node = 0;
   return attempt;
 }
 
@@ -54,8 +57,15 @@ TEST_CASE("every body reads back as it was written, and no beginning of it reads
 
   const auto attempt = encode_attempt(full_attempt());
   CHECK(decode_attempt(attempt) == full_attempt());
-  for (std::size_t size = 0; size < attempt.size(); ++size)
-    CHECK_FALSE(decode_attempt(attempt.substr(0, size)).has_value());
+  constexpr std::size_t kPlace = 8 + 8 + 1 + 4;
+  for (std::size_t size = 0; size < attempt.size(); ++size) {
+    if (size != attempt.size() - kPlace) CHECK_FALSE(decode_attempt(attempt.substr(0, size)).has_value());
+  }
+  auto unplaced = full_attempt();
+  unplaced.millicores = 0;
+  unplaced.memory_bytes = 0;
+  unplaced.numa_node.reset();
+  CHECK(decode_attempt(attempt.substr(0, attempt.size() - kPlace)) == unplaced);
 
   const auto hello = decode_hello(encode_hello({1, 2, "cluster", Epoch{7}}));
   REQUIRE(hello.has_value());

@@ -104,6 +104,35 @@ TEST_CASE("a killed keeper's tasks run on and are found by the next one") {
   CHECK(node.run(node.shell(5, "exit 9")).outcome == Outcome{OutcomeKind::exited, 9});
 }
 
+TEST_CASE("every listing says what the attempts hold of the node, whoever of agent and keeper was killed") {
+  Node node;
+  REQUIRE(node.connect());
+  const auto with_place = [&node](std::uint64_t number, const std::string& script) {
+    auto request = node.shell(number, script);
+    request.millicores = 1500;
+    request.memory_bytes = std::uint64_t{3} << 30;
+    if (number == 2) request.numa_node = 0;
+    return request;
+  };
+  node.run(with_place(1, "exit 4"));
+  node.start(with_place(2, "sleep 1000"));
+  node.start(with_place(3, "sleep 1000"));
+  REQUIRE(node.wait([&] { return node.started.size() == 3; }));
+  for (const bool keeper_too : {false, true, true}) {
+    CAPTURE(keeper_too);
+    node.lose_agent();
+    if (keeper_too) node.kill_keeper();
+    const auto listing = node.connect();
+    REQUIRE(listing.has_value());
+    REQUIRE(listing->attempts.size() == 3);
+    for (const auto& kept : listing->attempts) {
+      CHECK(kept.millicores == 1500);
+      CHECK(kept.memory_bytes == std::uint64_t{3} << 30);
+      CHECK(kept.numa_node.has_value() == (kept.key == node.key(2)));
+    }
+  }
+}
+
 TEST_CASE("what a task leaves behind while no keeper is there is ended by the next one") {
   Node node;
   REQUIRE(node.connect());

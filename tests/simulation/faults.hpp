@@ -20,6 +20,7 @@ enum class Mutation {
   lost_runs_again,            // tasks of a silent node are placed elsewhere
   killed_when_asked,          // a kill is final before the processes are gone
   agent_counts_double,        // the agent starts more than fits
+  listing_without_places,     // the keeper does not tell what its attempts hold
 };
 
 struct PlantedBug {
@@ -39,6 +40,7 @@ inline constexpr PlantedBug kPlantedBugs[] = {
     {Mutation::lost_runs_again, "a lost task is placed again", "promise 4"},
     {Mutation::killed_when_asked, "killed as soon as it is asked", "promise 5"},
     {Mutation::agent_counts_double, "the agent starts more than fits", "promise 5"},
+    {Mutation::listing_without_places, "an agent that restarts does not know what is taken", "promise 5"},
 };
 
 // Drawn from the seed: some clusters see one kind of fault, some all of them at once.

@@ -5,6 +5,8 @@
 #include <csignal>
 #include <utility>
 
+#include "hakuriver/host/capacity.hpp"
+
 namespace hakuriver::simulation {
 
 Machine::Machine(Surroundings& world, std::string name, NodeFacts facts)
@@ -222,7 +224,11 @@ KeeperListing Machine::listing() const {
   std::sort(list.attempts.begin(), list.attempts.end(),
             [](const KeptAttempt& a, const KeptAttempt& b) { return a.record < b.record; });
   for (const auto& [key, kept] : keeper_->attempts) {
-    if (kept.listed.state != KeptState::ended) list.attempts.push_back(kept.listed);
+    if (kept.listed.state == KeptState::ended) continue;
+    list.attempts.push_back(kept.listed);
+    if (world_.mutation != Mutation::listing_without_places) continue;
+    list.attempts.back().millicores = 0;
+    list.attempts.back().memory_bytes = 0;
   }
   return list;
 }
@@ -270,6 +276,8 @@ void Machine::execute(Kept& kept) {
   Process process;
   process.key = kept.listed.key;
   process.parent = keeper_->number;
+  process.resources = {kept.listed.millicores, kept.listed.memory_bytes};
+  process.numa_node = kept.listed.numa_node;
   process.obeys_term = !random.chance(0.2);
   const std::uint64_t fate = random.below(20);
   process.outcome = {OutcomeKind::exited, 0};
@@ -286,15 +294,19 @@ void Machine::execute(Kept& kept) {
 }
 
 void Machine::check_resources() {
-  Resources taken{0, 0};
-  for (const auto& [key, kept] : keeper_->attempts) {
-    if (kept.pid == 0 || kept.listed.state == KeptState::ended) continue;
-    taken.millicores += kept.listed.millicores;
-    taken.memory_bytes += kept.listed.memory_bytes;
+  NodeUse use;
+  std::map<std::uint32_t, NodeUse> numa_use;
+  for (const auto& [pid, process] : processes_) {
+    if (!process.alive) continue;
+    add_use(use, process.resources);
+    if (process.numa_node) add_use(numa_use[*process.numa_node], process.resources);
   }
-  if (taken.millicores > facts_.millicores || taken.memory_bytes > facts_.memory_bytes) {
-    world_.history.violation("promise 5: more runs on node '" + name_ + "' than it has");
-  }
+  const auto fits = [](const Resources& taken, const Resources& total) {
+    return taken.millicores <= total.millicores && taken.memory_bytes <= total.memory_bytes;
+  };
+  bool good = use.tasks <= facts_.max_tasks && fits(use.reserved, {facts_.millicores, facts_.memory_bytes});
+  for (const auto& [id, numa] : numa_use) good &= fits(numa.reserved, resources_of(*find_numa_node(facts_, id)));
+  if (!good) world_.history.violation("promise 5: more runs on node '" + name_ + "' than it has");
 }
 
 void Machine::plan_end(std::int64_t pid, microseconds delay) {

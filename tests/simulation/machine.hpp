@@ -66,6 +66,8 @@ class Machine {
     Outcome outcome;
     bool obeys_term = true;
     std::uint64_t plan = 0;  // makes earlier plans of its end void
+    Resources resources;
+    std::optional<std::uint32_t> numa_node;
   };
   struct Kept {
     KeptAttempt listed;
