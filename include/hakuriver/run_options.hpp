@@ -27,7 +27,7 @@ struct HaltPolicy {
   };
   When when = When::never;
   std::uint64_t failures = 1;  // after so many, at least 1; without meaning where there is a percentage
-  double percent = 0;          // 0: none; else after so many failures in a hundred of all that are to run, 0 to 100
+  double percent = 0;          // 0: none; else after so many failures in a hundred of the selection, 0 to 100
   bool operator==(const HaltPolicy&) const = default;
 };
 
