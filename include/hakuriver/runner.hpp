@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "hakuriver/caller.hpp"
 #include "hakuriver/log.hpp"
@@ -34,12 +36,14 @@ struct RunnerOptions {
   // Where a runner keeps what is its own; what is below it is created where it is missing. Empty: $HAKURIVER_HOME, or
   // ~/.hakuriver.
   std::string home{};
-  std::string state_dir{};                       // on a local disk; empty: <home>/state
-  std::string shared_dir{};                      // empty: <home>/shared
-  std::string local_temp_dir{};                  // empty: <home>/tmp
-  std::string launcher = "plain";                // plain (also "auto"), or none, which starts nothing: for benchmarks
-  std::string keeper_program{};                  // empty: beside this program, or where it was installed
-  std::optional<std::string> numactl{};          // a path or a name; empty text: never; none: from PATH, if it works
+  std::string state_dir{};               // on a local disk; empty: <home>/state
+  std::string shared_dir{};              // empty: <home>/shared
+  std::string local_temp_dir{};          // empty: <home>/tmp
+  std::string launcher = "plain";        // plain (also "auto"), or none, which starts nothing: for benchmarks
+  std::string keeper_program{};          // empty: beside this program, or where it was installed
+  std::optional<std::string> numactl{};  // a path or a name; empty text: never; none: from PATH, if it works
+  // "NAME", "value": for every task, such as where a client in a task finds its configuration. No secrets.
+  std::vector<std::pair<std::string, std::string>> task_variables{};
   std::string runner_user{};                     // whom tasks run as; a root runner of a remote host needs it
   std::optional<std::uint64_t> millicores{};     // offered instead of what is found
   std::optional<std::uint64_t> memory_bytes{};   // offered instead of what is found

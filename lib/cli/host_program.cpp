@@ -12,6 +12,7 @@
 #include "cli/exit_status.hpp"
 #include "cli/interruption.hpp"
 #include "cli/options.hpp"
+#include "cli/table.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/host.hpp"
 #include "hakuriver/version.hpp"
@@ -37,20 +38,20 @@ constexpr Option kOptions[] = {
 
 void print_help(std::ostream& out) {
   out << "Examples:\n"
-         "  hakuriver.host                          listen on 127.0.0.1:8000, state in ~/.hakuriver\n"
+         "  hakuriver.host          listen on 127.0.0.1:8000, state in ~/.hakuriver\n"
          "  hakuriver.host --config cluster.toml\n"
          "  hakuriver.host --listen 127.0.0.1:9000\n"
          "\n"
          "Usage: hakuriver.host [OPTIONS]\n"
          "\n"
-         "The host takes tasks, remembers them and has them run by the runners that connect to it.\n"
-         "TERM and INT stop it; running tasks go on.\n"
+         "The host takes tasks, remembers them and has them run by the runners that\n"
+         "connect to it. TERM and INT stop it; running tasks go on.\n"
          "\n"
       << describe_options(kOptions);
 }
 
 int fail(std::ostream& err, const std::string& message, int status) {
-  err << "hakuriver.host: " << message << "\n";
+  err << "hakuriver.host: " << printable(message) << "\n";
   return status;
 }
 
@@ -120,7 +121,6 @@ HostOptions options_from(const Config& config, std::vector<HostAddress> listen, 
   options.reachable_address = config.network.host_reachable_address;
   options.allowed_hosts = config.security.allowed_hosts;
   options.allowed_origins = config.security.allowed_origins;
-  options.default_container = config.docker.default_container_name;
   options.report_interval = config.timing.heartbeat_interval;
   options.silence = config.timing.heartbeat_interval * config.timing.heartbeat_timeout_factor;
   if (config.database.keep_finished) {
@@ -181,7 +181,7 @@ int host_program(std::span<const std::string> words, const std::vector<std::stri
     return fail(streams.err, "tls_certificate: TLS is not there yet, and serving without it is not what was asked for",
                 kExitUsage);
   }
-  for (const auto& warning : loaded->warnings) streams.err << "hakuriver.host: " << warning << "\n";
+  for (const auto& warning : loaded->warnings) streams.err << "hakuriver.host: " << printable(warning) << "\n";
   const auto listen = listen_addresses(*line, loaded->config);
   if (!listen) return fail(streams.err, listen.error().message, kExitUsage);
   const Status paths = prepare_paths(*loaded);

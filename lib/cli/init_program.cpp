@@ -6,6 +6,7 @@
 
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
+#include "cli/table.hpp"
 #include "config/token.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/version.hpp"
@@ -23,19 +24,20 @@ constexpr Option kOptions[] = {
 };
 
 constexpr std::string_view kHelp = R"(Examples:
-  hakuriver.init                     writes ~/.hakuriver/config.toml and ~/.hakuriver/token
+  hakuriver.init              writes config.toml and token into ~/.hakuriver
   hakuriver.init --output cluster.toml
   hakuriver.init --print
 
 Usage: hakuriver.init [OPTION]...
 
-Writes the commented default configuration and a new secret token, where they are not there yet. $HAKURIVER_HOME names
-another directory than ~/.hakuriver. On a cluster, copy both to every machine and set host_reachable_address.
+Writes the commented default configuration and a new secret token, where they
+are not there yet. $HAKURIVER_HOME names another directory than ~/.hakuriver. On
+a cluster, copy both to every machine and set host_reachable_address.
 
 )";
 
 int fail(Streams streams, const Error& error) {
-  streams.err << "hakuriver.init: " << error.message << "\n";
+  streams.err << "hakuriver.init: " << printable(error.message) << "\n";
   return exit_of(error.code);
 }
 

@@ -17,6 +17,7 @@
 #include "cli/hakurun_signals.hpp"
 #include "cli/listen_address.hpp"
 #include "cli/options.hpp"
+#include "cli/table.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/runner.hpp"
 #include "hakuriver/version.hpp"
@@ -50,17 +51,16 @@ void print_help(std::ostream& out) {
          "\n"
          "Usage: hakuriver.runner [OPTIONS]\n"
          "\n"
-         "The runner offers this machine to a host and runs the tasks that the host sends. It connects to the host, "
-         "and\n"
-         "tries for as long as it takes. TERM and INT stop it: it tells the host what it knows, and running tasks go "
-         "on\n"
-         "for the next runner to find. A second signal stops it at once.\n"
+         "The runner offers this machine to a host and runs the tasks that the host sends.\n"
+         "It connects to the host, and tries for as long as it takes. TERM and INT stop\n"
+         "it: it tells the host what it knows, and running tasks go on for the next\n"
+         "runner to find. A second signal stops it at once.\n"
          "\n"
       << describe_options(kOptions);
 }
 
 int fail(std::ostream& err, const std::string& message, int status = kExitUsage) {
-  err << "hakuriver.runner: " << message << "\n";
+  err << "hakuriver.runner: " << printable(message) << "\n";
   return status;
 }
 
@@ -106,6 +106,19 @@ Status set_listen(RunnerOptions& options, const CommandLine& line, const Config&
   const bool has_address = options.listen_port && *options.listen_port != 0 && !network.runner_address.empty();
   if (has_address) options.announced_url = http::to_string({network.runner_address, *options.listen_port, ""});
   return Unit{};
+}
+
+// A client in a task finds configuration and token where this runner did. Only paths: the token stays in its file.
+std::vector<std::pair<std::string, std::string>> paths_for_tasks(const LoadedConfig& loaded, bool has_config_flag,
+                                                                 const std::vector<std::string>& environment) {
+  std::vector<std::pair<std::string, std::string>> variables;
+  if (!variable(environment, "HAKURIVER_HOME").empty()) variables.emplace_back("HAKURIVER_HOME", loaded.home);
+  if (has_config_flag || !variable(environment, "HAKURIVER_CONFIG").empty()) {
+    variables.emplace_back("HAKURIVER_CONFIG", loaded.file);
+  }
+  const std::string& token = loaded.config.security.token_file;
+  if (token != loaded.home + "/token") variables.emplace_back("HAKURIVER_TOKEN_FILE", token);
+  return variables;
 }
 
 RunnerOptions options_from(const LoadedConfig& loaded, const std::vector<std::string>& environment) {
@@ -178,8 +191,9 @@ Result<std::string> own_token(const LoadedConfig& loaded) {
 int run(const CommandLine& line, const std::vector<std::string>& environment, Streams streams) {
   const auto loaded = load(line, environment);
   if (!loaded) return fail(streams.err, loaded.error().message);
-  for (const auto& warning : loaded->warnings) streams.err << "hakuriver.runner: " << warning << "\n";
+  for (const auto& warning : loaded->warnings) streams.err << "hakuriver.runner: " << printable(warning) << "\n";
   RunnerOptions options = options_from(*loaded, environment);
+  options.task_variables = paths_for_tasks(*loaded, line.has("config"), environment);
   auto token = own_token(*loaded);
   if (!token) return fail(streams.err, token.error().message);
   options.token = std::move(*token);

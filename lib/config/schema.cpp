@@ -18,10 +18,10 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY(network, host_bind_ip), Kind::ip_address},
     {HAKURIVER_KEY(network, host_port), Kind::whole, 0, 65535},
     {HAKURIVER_KEY(network, host_reachable_address), Kind::host, 1},
-    {HAKURIVER_KEY(network, host_url), Kind::url, 0, 0, "", "", "HAKURIVER_HOST"},
+    {HAKURIVER_KEY(network, host_url), Kind::url, 0, 0, "", "HAKURIVER_HOST"},
     {HAKURIVER_KEY(network, runner_address), Kind::host},
     {HAKURIVER_KEY(network, runner_port), Kind::whole, 0, 65535},
-    {HAKURIVER_KEY(network, host_ssh_proxy_port), Kind::whole, 0, 65535, "", "", "", false},
+    {HAKURIVER_KEY(network, host_ssh_proxy_port), Kind::whole, 0, 65535, "", "", false},
 
     {HAKURIVER_KEY(paths, shared_dir), Kind::path},
     {HAKURIVER_KEY(paths, local_temp_dir), Kind::path},
@@ -42,26 +42,26 @@ constexpr Key kKeys[] = {
 
     {HAKURIVER_KEY(environment, runner_user), Kind::text},
 
-    {HAKURIVER_KEY(docker, container_dir), Kind::text, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, default_container_name), Kind::text, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, initial_base_image), Kind::text, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, additional_mounts), Kind::list, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(docker, allow_mounts), Kind::list, 0, 0, "", "", "", false},
+    {HAKURIVER_KEY(docker, container_dir), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, default_container_name), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, initial_base_image), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, additional_mounts), Kind::list, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, allow_mounts), Kind::list, 0, 0, "", "", false},
 
     {HAKURIVER_KEY(runner, name), Kind::node_name},
     {HAKURIVER_KEY_AS(runner, "cores", millicores), Kind::cores},
     {HAKURIVER_KEY_AS(runner, "memory", memory_bytes), Kind::memory},
     {HAKURIVER_KEY(runner, max_tasks), Kind::whole, 1, 1'000'000},
-    {HAKURIVER_KEY(runner, launcher), Kind::choice, 0, 0, "auto systemd docker cgroup plain none", "auto plain none"},
+    {HAKURIVER_KEY(runner, launcher), Kind::choice, 0, 0, "auto systemd docker cgroup plain none"},
 
     {HAKURIVER_KEY(security, auth), Kind::choice, 0, 0, "token none"},
-    {HAKURIVER_KEY(security, token_file), Kind::path, 0, 0, "", "", "HAKURIVER_TOKEN_FILE"},
+    {HAKURIVER_KEY(security, token_file), Kind::path, 0, 0, "", "HAKURIVER_TOKEN_FILE"},
     {HAKURIVER_KEY(security, allowed_hosts), Kind::list},
     {HAKURIVER_KEY(security, allowed_origins), Kind::list},
-    {HAKURIVER_KEY(security, tls_certificate), Kind::path, 0, 0, "", "", "", false},
-    {HAKURIVER_KEY(security, tls_key), Kind::path, 0, 0, "", "", "", false},
+    {HAKURIVER_KEY(security, tls_certificate), Kind::path, 0, 0, "", "", false},
+    {HAKURIVER_KEY(security, tls_key), Kind::path, 0, 0, "", "", false},
 };
 
 #undef HAKURIVER_KEY

@@ -44,7 +44,6 @@ struct Key {
   std::int64_t least = 0;
   std::int64_t most = 0;
   std::string_view choices{};    // separated by blanks
-  std::string_view effective{};  // of the choices, those that do something; empty: all do
   std::string_view variable{};   // a shorter environment variable besides HAKURIVER_SECTION_NAME
   bool has_effect = true;
 };

@@ -313,9 +313,7 @@ bool is_without_effect(const Key& key, Config& config) {
         return *value != **std::get_if<Place*>(&default_slot);
       },
       slot);
-  if (!changed) return false;
-  if (!key.has_effect) return true;
-  return !key.effective.empty() && !is_choice(key.effective, **std::get_if<std::string*>(&slot));
+  return changed && !key.has_effect;
 }
 
 }  // namespace hakuriver::config

@@ -88,6 +88,37 @@ std::string short_reason(std::string_view report) {
   return reason.empty() ? "not TOML" : reason;
 }
 
+// What the library's words leave open.
+std::string expected_instead(std::string_view line, std::string reason) {
+  const auto first = line.find_first_not_of(" \t");
+  const bool is_open_header =
+      first != std::string_view::npos && line[first] == '[' && line.find(']') == std::string_view::npos;
+  if (is_open_header) return "the ']' is missing: expected [SECTION]";
+  if (reason == "an invalid key appeared" || reason == "invalid line format") {
+    return reason + ": expected KEY = VALUE or [SECTION]";
+  }
+  constexpr std::string_view kValues = ": expected a number, true, false, a \"text\" or a [list]";
+  if (reason == "bad format: unknown value appeared") return "unknown value" + std::string(kValues);
+  if (reason == "the next token is not a valid string") return "text without an end: expected a closing quote";
+  return reason;
+}
+
+std::string_view line_at(std::string_view text, std::size_t number) {
+  for (; number > 1; --number) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  text = text.substr(0, text.find_first_of("\r\n"));
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view{} : text.substr(first);
+}
+
+Error not_toml(const std::string& text, const std::string& name, std::size_t line, std::string_view report) {
+  const std::string_view content = line_at(text, line);
+  return {Errc::parse, at_line(name, line) + quote(content) + ": " + expected_instead(content, short_reason(report))};
+}
+
 Given given_of(const toml::value& value) {
   switch (value.type()) {
     case toml::value_t::boolean:
@@ -151,8 +182,7 @@ Result<std::vector<Setting>> parse_toml(const std::string& text, const std::stri
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const toml::exception& error) {
-    return Error{Errc::parse,
-                 at_line(name, static_cast<std::size_t>(error.location().line())) + short_reason(error.what())};
+    return not_toml(text, name, static_cast<std::size_t>(error.location().line()), error.what());
   } catch (const std::exception& error) {
     return Error{Errc::parse, name + ": " + short_reason(error.what())};
   }

@@ -186,6 +186,7 @@ service::TaskWorld make_world(const RunnerOptions& options, const NodeFacts& fac
   world.local_temp_dir = options.local_temp_dir;
   const auto programs = platform::executable_directory();
   world.environment = task_environment(programs ? *programs : "/usr/local/bin");
+  world.environment.insert(world.environment.end(), options.task_variables.begin(), options.task_variables.end());
   world.numa_nodes = facts.numa_nodes;
   world.binds_numa = std::find(facts.enforced.begin(), facts.enforced.end(), "numa") != facts.enforced.end();
   if (!world.binds_numa) return world;

@@ -68,16 +68,18 @@ TEST_CASE("what is not TOML is one line with the place and the reason") {
     std::string message;
   };
   for (const auto& row : std::vector<Row>{
-           {"[network]\n\nhost_port 80\n", "config.toml:3: missing key-value separator `=`"},
-           {"[network]\nhost_port = 80\nhost_port = 81\n", "config.toml:3: value (\"host_port\") already exists"},
-           {"[a]\n[a]\n", "config.toml:2: table (\"a\") already exists"},
-           {"[a]\r\nb = 1\r\nc =\r\n", "config.toml:3: missing value after key-value separator '='"},
-           {"[network\nx=1", "config.toml:1: an invalid key appeared"},
-           {"x = \"abc", "config.toml:1: the next token is not a valid string"},
-           {"[a]\nb = bar\n", "config.toml:2: bad format: unknown value appeared"},
-           {"x = 1 y = 2", "config.toml:1: invalid line format"},
+           {"[network]\n\nhost_port 80\n", "config.toml:3: 'host_port 80': missing key-value separator `=`"},
+           {"[network]\nhost_port = 80\nhost_port = 81\n",
+            "config.toml:3: 'host_port = 81': value (\"host_port\") already exists"},
+           {"[a]\n[a]\n", "config.toml:2: '[a]': table (\"a\") already exists"},
+           {"[a]\r\nb = 1\r\nc =\r\n", "config.toml:3: 'c =': missing value after key-value separator '='"},
+           {"[network\nx=1", "config.toml:1: '[network': the ']' is missing: expected [SECTION]"},
+           {"x = \"abc", "config.toml:1: 'x = \"abc': text without an end: expected a closing quote"},
+           {"[a]\nb = bar\n",
+            "config.toml:2: 'b = bar': unknown value: expected a number, true, false, a \"text\" or a [list]"},
+           {"x = 1 y = 2", "config.toml:1: 'x = 1 y = 2': invalid line format: expected KEY = VALUE or [SECTION]"},
            {"x = \"\xff\xfe\"", "config.toml:1: not UTF-8"},
-           {"x = 1979-13-40", "config.toml:1: invalid date: it does not conform RFC3339"},
+           {"x = 1979-13-40", "config.toml:1: 'x = 1979-13-40': invalid date: it does not conform RFC3339"},
        }) {
     CAPTURE(row.text);
     const auto settings = config::parse_toml(row.text, "config.toml");
