@@ -68,6 +68,20 @@ inline Result<std::uint64_t> parse_memory(std::string_view text) {
   return exact ? whole * unit : static_cast<std::uint64_t>(value * static_cast<double>(unit));
 }
 
+// The way back, for people: 536870912 -> "512M", 1610612736 -> "1.5G", 1000 -> "1000". Two decimals, rounded down.
+inline std::string to_memory_text(std::uint64_t bytes) {
+  constexpr std::string_view kUnits = "KMGT";
+  std::uint64_t unit = 1;
+  std::size_t power = 0;
+  for (; power < kUnits.size() && bytes / unit >= 1024; ++power) unit *= 1024;
+  std::string text = std::to_string(bytes / unit);
+  const std::uint64_t hundredths = bytes % unit * 100 / unit;
+  if (hundredths != 0) text += "." + std::to_string(100 + hundredths).substr(1);
+  if (hundredths != 0 && text.back() == '0') text.pop_back();
+  if (power != 0) text += kUnits[power - 1];
+  return text;
+}
+
 // "4" -> 4000, "0.5" -> 500, "0" -> 0 (unmetered): up to three decimals, at most kMaxCores. The result is in
 // millicores.
 inline Result<std::uint64_t> parse_cores(std::string_view text) {

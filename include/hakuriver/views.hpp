@@ -1,6 +1,7 @@
 // Tasks, batches and nodes as people see them: what the host's routes answer and the client shows.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,12 @@ struct TaskView {
   std::string launcher;               // of its node; empty: no node yet
   std::vector<std::string> enforced;  // of "cores", "memory", "numa": what the node really enforces
 };
+
+// The NUMA node that the task is bound to where it is; none: it may use all of them.
+inline std::optional<std::uint32_t> bound_numa_node(const TaskView& task) {
+  const bool binds = std::find(task.enforced.begin(), task.enforced.end(), "numa") != task.enforced.end();
+  return binds && !task.node.empty() && task.target ? task.target->numa_node : std::nullopt;
+}
 
 struct BatchView {
   BatchId id;

@@ -14,16 +14,24 @@ Result<HttpReply> post(ClientSession& session, const std::string& path) {
   return session.host().send({.method = "POST", .path = path, .is_repeatable = true});
 }
 
+std::string tasks(std::uint64_t count) { return std::to_string(count) + (count == 1 ? " task" : " tasks"); }
+
+// "7: kill requested", of a batch "7: kill requested for 3 tasks, 2 tasks ended before they started".
 std::string words_of(std::string_view verb, std::uint64_t id, const CommandAnswer& answer) {
-  std::string words = std::to_string(id) + ": " + std::string(verb);
-  if (answer.asked > 0) {
-    words += " asked of " + std::to_string(answer.asked) + (answer.asked == 1 ? " task" : " tasks");
-  }
-  if (answer.done > 0) {
-    words += std::string(answer.asked > 0 ? "," : "") + " done for " + std::to_string(answer.done) +
-             (answer.done == 1 ? " task" : " tasks");
-  }
-  return words;
+  std::string words = std::to_string(id) + ": ";
+  if (answer.asked > 0) words += std::string(verb) + " requested";
+  if (answer.asked > 1 || (answer.asked == 1 && answer.done > 0)) words += " for " + tasks(answer.asked);
+  if (answer.done == 0) return words;
+  if (answer.asked > 0) words += ", ";
+  if (answer.asked > 0 || answer.done > 1) words += tasks(answer.done) + " ";
+  return words + (answer.done > 1 ? "ended before they started" : "ended before it started");
+}
+
+std::string words_of_node(std::string_view verb, const std::string& node) {
+  const std::string name = "node '" + node + "' ";
+  if (verb == "drain") return name + "is drained: what runs there goes on, and nothing more is started";
+  if (verb == "undrain") return name + "takes tasks again";
+  return name + "is forgotten: the tasks that it held have failed";
 }
 
 int command_task(ClientSession& session, std::string_view verb, std::uint64_t id) {
@@ -54,7 +62,7 @@ int command_node(ClientSession& session, std::string_view verb) {
   if (!reply) return session.fail(reply.error());
   if (reply->status / 100 != 2) return session.fail(*reply);
   if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
-  session.say("node '" + node + "': " + std::string(verb) + " done");
+  session.say(words_of_node(verb, node));
   return kExitGood;
 }
 

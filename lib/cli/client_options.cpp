@@ -14,7 +14,7 @@ namespace hakuriver::cli {
 namespace {
 
 constexpr std::uint64_t kMaxListed = 1000;
-constexpr std::uint64_t kMaxTailLines = 1'000'000'000;
+constexpr std::uint64_t kMaxTailLines = 100'000'000;
 constexpr double kMaxPollSeconds = 86'400;
 
 Error usage(std::string message) { return {Errc::invalid_argument, std::move(message)}; }

@@ -69,6 +69,7 @@ std::string words_of_limits(const TaskView& task) {
   if (task.spec->resources.millicores != 0 && is_missing("cores")) missing = "cores";
   if (task.spec->resources.memory_bytes != 0 && is_missing("memory"))
     missing += missing.empty() ? "memory" : ", memory";
+  if (task.target && task.target->numa_node && is_missing("numa")) missing += missing.empty() ? "NUMA" : ", NUMA";
   return missing.empty() ? "" : "not enforced by this node: " + missing;
 }
 
@@ -174,9 +175,9 @@ std::string page_of(const TaskView& task) {
   page.line("Name", task.spec->name);
   page.line("State", words_of(task));
   if (task.kill_requested && !is_final(task.status)) page.line("Kill", "requested");
-  page.line("Node", task.node);
+  const auto numa = bound_numa_node(task);
+  page.line("Node", numa ? task.node + ", bound to NUMA node " + std::to_string(*numa) : task.node);
   page.line("Target", task.target ? to_string(*task.target) : "any node");
-  if (task.target && task.target->numa_node) page.line("NUMA node", std::to_string(*task.target->numa_node));
   if (task.attempt.value > 1) page.line("Attempt", std::to_string(task.attempt.value));
   add_request(page, task);
   page.line("Submitted", with_ago(task.submitted_at, now));

@@ -11,16 +11,6 @@
 #include "wire/people.hpp"
 
 namespace hakuriver::cli {
-namespace {
-
-// A host that needs no token is fine without a token file; one that needs it will say so.
-Result<std::string> read_token(const Config& config) {
-  auto token = cluster_token(config, false);
-  if (!token && token.error().code == Errc::not_found) return std::string{};
-  return token;
-}
-
-}  // namespace
 
 ClientSession::ClientSession(ClientOptions options, Streams streams, Look look, std::unique_ptr<http::HttpClient> host)
     : options_(std::move(options)), streams_(streams), look_(look), host_(std::move(host)) {}
@@ -34,11 +24,16 @@ Result<ClientSession> ClientSession::open(ClientOptions options, const std::vect
   if (!loaded) return Error{Errc::invalid_argument, loaded.error().message};
   const auto url = http::parse_url(loaded->config.network.host_url);
   if (!url) return Error{Errc::invalid_argument, url.error().message};
-  auto token = read_token(loaded->config);
-  if (!token) return token.error();
+  // A host that needs no token is fine without a token file; one that needs it will say so.
+  auto token = cluster_token(loaded->config, false);
+  const bool is_missing = !token && token.error().code == Errc::not_found;
+  if (!token && !is_missing) return token.error();
+  if (is_missing) token = std::string{};
   auto host = http::HttpClient::open(*url, {.token = std::move(*token)});
   if (!host) return host.error();
-  return ClientSession(std::move(options), streams, look_of_output(), std::move(*host));
+  ClientSession session(std::move(options), streams, look_of_output(), std::move(*host));
+  if (is_missing) session.missing_token_file_ = loaded->config.security.token_file;
+  return session;
 }
 
 bool ClientSession::print(std::string_view text) {
@@ -63,7 +58,9 @@ int ClientSession::fail(const Error& error) {
 int ClientSession::fail(const HttpReply& reply) {
   const std::string detail = wire::decode_error(reply.body);
   const std::string status = "the host answered " + std::to_string(reply.status);
-  complain(detail.empty() ? status : detail);
+  const bool has_no_token = reply.status == 401 && !missing_token_file_.empty();
+  complain((detail.empty() ? status : detail) +
+           (has_no_token ? ", and there is no token file '" + missing_token_file_ + "'" : ""));
   return exit_of_http(reply.status);
 }
 

@@ -53,6 +53,7 @@ class ClientSession {
   Streams streams_;
   Look look_;
   std::unique_ptr<http::HttpClient> host_;
+  std::string missing_token_file_{};  // empty: there was one
 };
 
 // Whether the host, or what stands before it, asks to come again later.

@@ -7,31 +7,34 @@ namespace hakuriver::cli {
 namespace {
 
 constexpr std::string_view kExamples = R"(Examples:
-  hakuriver.client --target node1 -- echo "Hello, HakuRiver!"    submits; prints the task's id
-  hakuriver.client --wait --cores 4 --memory 8G -- python train.py
-  hakuriver.client --target node1:0 --target node2 -- ./shard.sh  one task for each target
+  hakuriver.client --target node1 -- echo "Hello, HakuRiver!"   prints the id
+  hakuriver.client --wait --cores 4 --memory 8G -- python3 train.py
+  hakuriver.client --target node1:0 --target node2 -- ./shard   a task on each
   hakuriver.client --env LR=0.1 --name sweep-1 -- sh -c 'echo $LR'
-  hakuriver.client --status ID          how a task (or batch) is doing
-  hakuriver.client --stdout ID --follow what it prints
+  hakuriver.client --status ID            how a task (or batch) is doing
+  hakuriver.client --stdout ID --follow   what it prints
   hakuriver.client --kill ID
   hakuriver.client --list-tasks --state running
   hakuriver.client --list-nodes
-  hakurun hakuriver.client -- python train.py 'span:{1..10}'     ten tasks
+  hakurun hakuriver.client -- python3 train.py 'span:{1..10}'   ten tasks
 
 Usage:
   hakuriver.client [OPTION]... [--] COMMAND [ARGUMENT]...
-  hakuriver.client --status ID | --stdout ID | --kill ID | --list-tasks | --list-nodes | ...
+  hakuriver.client --status ID | --stdout ID | --kill ID | --list-tasks | ...
 
-Everything from the first word that is no option on, or after "--", is the command: it reaches the task word for
-word, and no shell reads it. It starts in the cluster's shared directory with an empty standard input.
+Everything from the first word that is no option on, or after "--", is the
+command: it reaches the task word for word, and no shell reads it. It starts in
+the cluster's shared directory with an empty standard input.
 )";
 
 constexpr std::string_view kAfterOptions = R"(
-Sizes: 8G is 8 * 1024^3 bytes, 8GB is 8 * 1000^3. The host is --host, else $HAKURIVER_HOST, else what the
-configuration says ($HAKURIVER_HOME/config.toml or ~/.hakuriver/config.toml; hakuriver.init writes one).
+Sizes: 8G is 8 * 1024^3 bytes, 8GB is 8 * 1000^3. The host is --host, else
+$HAKURIVER_HOST, else what the configuration says ($HAKURIVER_HOME/config.toml
+or ~/.hakuriver/config.toml; hakuriver.init writes one).
 
-Ids and data are on stdout, everything else on stderr. Exit status: 0 done, 1 a task failed or was refused, 2 wrong
-usage, 3 not found, 4 not allowed, 5 host unreachable, 130 interrupted. With --wait on one task it is the task's own
+Ids and data are on stdout, everything else on stderr. Exit status: 0 done, 1 a
+task failed or was refused, 2 wrong usage, 3 not found, 4 not allowed, 5 host
+unreachable, 130 interrupted. With --wait on one task it is the task's own
 (128 + n where signal n ended it); Ctrl-C stops the waiting, not the task.
 )";
 

@@ -53,6 +53,7 @@ std::string words_of_outcome(const TaskView& task) {
 
 std::string words_of(const TaskView& task) {
   const std::string status(to_string(task.status));
+  if (task.message.starts_with(status)) return task.message;  // "killed before it started"
   if (!task.message.empty()) return status + ": " + task.message;
   const std::string outcome = words_of_outcome(task);
   return task.status == TaskStatus::completed || outcome.empty() ? status : status + ": " + outcome;

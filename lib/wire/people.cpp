@@ -85,6 +85,10 @@ void write_usage(ObjectWriter& object, const TaskView& task) {
   object.number("max_rss_bytes", task.usage.max_rss_bytes);
 }
 
+void number_or_null(ObjectWriter& object, std::string_view name, const std::optional<std::uint32_t>& value) {
+  return value ? object.number(name, *value) : object.null(name);
+}
+
 void append_task(std::string& out, const TaskView& task, Form form) {
   const NotUtf8 policy = policy_of(form);
   ObjectWriter object(out, policy);
@@ -94,11 +98,8 @@ void append_task(std::string& out, const TaskView& task, Form form) {
   object.text("status", to_string(task.status));
   object.text_or_null("target", task.target ? to_string(*task.target) : std::string{});
   object.text_or_null("assigned_node", task.node);
-  if (task.target && task.target->numa_node) {
-    object.number("target_numa_node_id", *task.target->numa_node);
-  } else {
-    object.null("target_numa_node_id");
-  }
+  number_or_null(object, "target_numa_node_id", task.target ? task.target->numa_node : std::nullopt);
+  number_or_null(object, "assigned_numa_node_id", bound_numa_node(task));
   object.number("attempt", task.attempt.value);
   object.flag("kill_requested", task.kill_requested);
   write_outcome(object, task);

@@ -179,7 +179,7 @@ TEST_CASE("the help begins with examples, names every option and fits 80 columns
     longest = std::max(longest, end - at);
     at = end + 1;
   }
-  CHECK(longest <= 120);
+  CHECK(longest <= 80);
 }
 
 }  // namespace

@@ -39,6 +39,10 @@ class Cluster {
     return {exit, out.str(), err.str()};
   }
 
+  void write_token(const std::string& token) const {
+    REQUIRE(::chmod(home.write(".hakuriver/token", token + "\n").c_str(), 0600) == 0);
+  }
+
   ScratchDirectory home;
   ScriptedHost host;
 };
@@ -129,6 +133,7 @@ TEST_CASE("an error of the host has one line and its exit status") {
   for (const auto& row : {Row{404, 3}, Row{401, 4}, Row{403, 4}, Row{409, 4}, Row{422, 2}, Row{500, 1}, Row{503, 5}}) {
     CAPTURE(row.status);
     Cluster cluster;
+    cluster.write_token(std::string(64, 'a'));
     cluster.host.answer("POST /api/v1/tasks/7/kill",
                         {{.status = row.status, .body = wire::encode_error("because\nof this")}});
     const auto run = cluster.client({"--kill", "7"});
@@ -354,12 +359,20 @@ TEST_CASE("a configuration that is missing or wrong has exit status 2 and one li
   CHECK(lines_of(wrong.err) == 1);
 }
 
+TEST_CASE("a client that is refused for want of a token says which file it looked for") {
+  Cluster cluster;
+  cluster.host.answer("GET /api/v1/nodes", {{.status = 401, .body = wire::encode_error("a bearer token is required")}});
+  const auto run = cluster.client({"--list-nodes"});
+  CHECK(run.exit == 4);
+  CHECK(run.err == "hakuriver.client: a bearer token is required, and there is no token file '" + cluster.home.path() +
+                       "/.hakuriver/token'\n");
+}
+
 TEST_CASE("the token of the configuration goes along") {
   Cluster cluster;
   cluster.host.answer("GET /api/v1/nodes", wire::encode(std::vector<NodeView>{}));
   const std::string token(64, 'a');
-  const std::string file = cluster.home.write(".hakuriver/token", token + "\n");
-  REQUIRE(::chmod(file.c_str(), 0600) == 0);
+  cluster.write_token(token);
   CHECK(cluster.client({"--list-nodes"}).exit == 0);
   CHECK(cluster.host.seen().front().headers.at("authorization") == "Bearer " + token);
 }

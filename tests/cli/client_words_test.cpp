@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/client_pages.hpp"
+#include "hakuriver/resources.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -44,6 +45,9 @@ TEST_CASE("how a task ended is told in words, the host's before ours") {
   auto task = task_that(TaskStatus::failed, Outcome{OutcomeKind::exited, 127});
   task.message = "'nosuch': no such command on this node";
   CHECK(words_of(task) == "failed: 'nosuch': no such command on this node");
+  auto waiting = task_that(TaskStatus::killed, Outcome{OutcomeKind::never_started, 0});
+  waiting.message = "killed before it started";
+  CHECK(words_of(waiting) == "killed before it started");
   CHECK(words_of(task_that(TaskStatus::killed, Outcome{OutcomeKind::signaled, 9})) == "killed: signal 9 (Killed)");
   CHECK(words_of(task_that(TaskStatus::completed, Outcome{OutcomeKind::exited, 0})) == "completed");
 }
@@ -67,6 +71,19 @@ TEST_CASE("sizes, cores and durations are short") {
   CHECK(short_duration(microseconds{std::int64_t{90'000'000'000}}) == "1d1h");
   CHECK(words_of(UtcTime{}) == "-");
   CHECK(words_of(UtcTime{1'745'000'000'123'456}) == "2025-04-18 18:13:20 UTC");
+}
+
+TEST_CASE("a size in an error reads as people write it, and nearly as it is") {
+  struct Row {
+    std::uint64_t bytes;
+    const char* text;
+  };
+  for (const auto& row :
+       {Row{0, "0"}, Row{1023, "1023"}, Row{1024, "1K"}, Row{1536, "1.5K"}, Row{8'000'000'000, "7.45G"},
+        Row{std::uint64_t{100} << 40, "100T"}, Row{kMaxMemoryBytes, "1048576T"}}) {
+    CHECK(to_memory_text(row.bytes) == row.text);
+  }
+  CHECK(*parse_memory(to_memory_text(std::uint64_t{3} << 29)) == std::uint64_t{3} << 29);
 }
 
 TEST_CASE("NUMA nodes are summed up in a few words") {
@@ -103,8 +120,16 @@ TEST_CASE("a task's page says what its node does not enforce") {
   auto limited = std::make_shared<TaskSpec>(*task.spec);
   limited->resources.memory_bytes = 1 << 20;
   task.spec = limited;
-  const std::string page = page_of(task);
-  CHECK(page.find("not enforced by this node: cores, memory") != std::string::npos);
+  task.target = Target{"node1", 0};
+  std::string page = page_of(task);
+  CHECK(page.find("not enforced by this node: cores, memory\n") != std::string::npos);
+  CHECK(page.find("node1, bound to NUMA node 0\n") != std::string::npos);
+  task.enforced.clear();
+  page = page_of(task);
+  CHECK(page.find("not enforced by this node: cores, memory, NUMA\n") != std::string::npos);
+  CHECK(page.find("bound to") == std::string::npos);
+  CHECK(page.find("node1:0\n") != std::string::npos);
+  page = page_of(task);
   CHECK(page.find("echo 'a b'") != std::string::npos);
 }
 

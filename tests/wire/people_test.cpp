@@ -118,6 +118,10 @@ TEST_CASE("a task has every field of the seed era") {
   CHECK(task.at("status") == "killed");
   CHECK(task.at("assigned_node") == "node1");
   CHECK(task.at("target_numa_node_id") == 1);
+  CHECK(task.at("assigned_numa_node_id").is_null());  // the node does not bind
+  TaskView bound = full_task();
+  bound.enforced = {"numa"};
+  CHECK(nlohmann::json::parse(encode(bound)).at("assigned_numa_node_id") == 1);
   CHECK(task.at("stdout_path") == "/s/1.out");
   CHECK(task.at("stderr_path") == "/s/1.err");
   CHECK(task.at("exit_code") == -9);

@@ -92,8 +92,12 @@ inline std::string why_never(const NodeFacts& facts, const Requirements& wanted)
     return cores(wanted.resources.millicores) + " cores asked for, " + limit + " has " + cores(total.millicores);
   }
   if (total.memory_bytes != 0 && wanted.resources.memory_bytes > total.memory_bytes) {
-    return std::to_string(wanted.resources.memory_bytes) + " bytes of memory asked for, " + limit + " has " +
-           std::to_string(total.memory_bytes);
+    const std::uint64_t asked = wanted.resources.memory_bytes;
+    const bool is_close = to_memory_text(asked) == to_memory_text(total.memory_bytes);
+    const auto size = [is_close](std::uint64_t bytes) {
+      return is_close ? std::to_string(bytes) + " bytes" : to_memory_text(bytes);
+    };
+    return size(asked) + " of memory asked for, " + limit + " has " + size(total.memory_bytes);
   }
   return {};
 }
