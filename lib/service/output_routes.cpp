@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "service/people_routes.hpp"
+#include "wire/json_text.hpp"
 #include "wire/people.hpp"
 
 namespace hakuriver::service {
@@ -13,6 +14,7 @@ namespace {
 enum class Stream : std::uint8_t { out, err };
 
 struct OutputQuery {
+  bool is_ours = false;  // of the routes below /api/v1
   std::string content_type;
   std::uint64_t offset = 0;
   std::uint64_t limit = 0;
@@ -31,10 +33,11 @@ Result<OutputQuery> query_of(const RouteCall& call) {
   for (const auto* each : {&offset, &limit, &tail, &follow}) {
     if (!*each) return each->error();
   }
-  // The seed era calls output text; what it is, nobody knows.
+  // The seed era calls output text, and so it gets UTF-8; what it is, nobody knows.
   const bool is_ours = call.request.path.rfind("/api/v1/", 0) == 0;
-  return OutputQuery{is_ours ? "application/octet-stream" : "text/plain; charset=utf-8", *offset, *limit, *tail,
-                     *follow == 1};
+  return OutputQuery{is_ours, is_ours ? "application/octet-stream" : "text/plain; charset=utf-8",
+                     *offset, *limit,
+                     *tail,   *follow == 1};
 }
 
 Result<std::uint64_t> first_byte(const std::string& path, const OutputQuery& query) {
@@ -78,7 +81,8 @@ void send_output(const PeopleServices& services, const std::shared_ptr<HttpRespo
   if (range) {
     reply.headers.emplace_back("X-Output-Size", std::to_string(std::max(range->size, expected)));
     reply.headers.emplace_back("X-Output-Offset", std::to_string(*offset));  // of the body's first byte
-    reply.body = std::move(range->bytes);
+    const bool is_text = !query.is_ours && !wire::is_utf8(range->bytes);
+    reply.body = is_text ? wire::to_utf8(range->bytes) : std::move(range->bytes);
   } else if (range.error().code != Errc::not_found || expected > 0) {
     reply = error_reply({Errc::unavailable, "the output of task " + to_string(task.id) +
                                                 " cannot be read here: " + range.error().message +

@@ -54,20 +54,23 @@ std::optional<std::string> RouteCall::query(std::string_view name) const {
 }
 
 void Router::operator()(HttpRequest request, std::shared_ptr<HttpResponder> responder) const {
-  bool other_method = false;
+  std::string allowed;
   for (const auto& route : routes_) {
     auto captures = match(route.pattern, request.path);
     if (!captures) continue;
     const bool head = request.method == "HEAD" && route.method == "GET";
     if (request.method != route.method && !head) {
-      other_method = true;
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method == "GET" ? "GET, HEAD" : route.method);
       continue;
     }
     route.function({std::move(request), std::move(*captures), std::move(responder)});
     return;
   }
-  HttpReply reply = error_reply({Errc::not_found, other_method ? "Method Not Allowed" : "Not Found"});
-  reply.status = other_method ? 405 : 404;
+  HttpReply reply = error_reply({Errc::not_found, allowed.empty() ? "Not Found" : "Method Not Allowed"});
+  if (!allowed.empty()) {
+    reply.status = 405;
+    reply.headers.emplace_back("Allow", std::move(allowed));
+  }
   responder->reply(std::move(reply));
 }
 

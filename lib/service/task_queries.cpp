@@ -175,7 +175,9 @@ struct TaskQueries::Impl {
   Result<TaskView> task(TaskId id);
   Result<BatchView> batch(BatchId id);
   Result<TaskPage> list(const TaskFilter& filter);
+  Result<TaskPage> find_tasks(const TaskFilter& filter);
   Result<Search> plan_search(const TaskFilter& filter);
+  Status check_names(const TaskFilter& filter);
   void add_limits(std::vector<TaskView>& views);
 };
 
@@ -262,7 +264,30 @@ Result<Search> TaskQueries::Impl::plan_search(const TaskFilter& filter) {
   return search;
 }
 
+// An empty page of a node or batch that is not there would say that it has no tasks.
+Status TaskQueries::Impl::check_names(const TaskFilter& filter) {
+  const auto known = ask_and_wait<Status>(host, [&filter](const HostState& state, Now) -> Status {
+    const auto is_it = [&filter](const NodeState& node) { return node.name == filter.node; };
+    if (!filter.node.empty() && std::none_of(state.nodes.begin(), state.nodes.end(), is_it)) {
+      return Error{Errc::not_found, "there is no node '" + filter.node.substr(0, 63) + "'"};
+    }
+    if (filter.batch && state.batches.count(*filter.batch) == 0) {
+      return Error{Errc::not_found, "there is no batch " + to_string(*filter.batch)};
+    }
+    return Unit{};
+  });
+  return known ? *known : kStopping;
+}
+
 Result<TaskPage> TaskQueries::Impl::list(const TaskFilter& filter) {
+  auto page = find_tasks(filter);
+  // Tasks of a node that is forgotten by now may still be there, and show that there was one.
+  if (!page || !page->tasks.empty() || page->next) return page;
+  if (const auto known = check_names(filter); !known) return known.error();
+  return page;
+}
+
+Result<TaskPage> TaskQueries::Impl::find_tasks(const TaskFilter& filter) {
   constexpr int kMostAsked = 20;
   constexpr std::size_t kAtOnce = 512;
   const auto search = plan_search(filter);

@@ -38,6 +38,7 @@ class TaskQueries {
   void view_task(TaskId id, std::function<void(Result<TaskView>)> answer);
   void view_batch(BatchId id, std::function<void(Result<BatchView>)> answer);
   // A page may hold fewer tasks than the limit and still have a next one: a search looks at a bounded number at once.
+  // not_found where it is empty and there is no such node or batch.
   void list_tasks(TaskFilter filter, std::function<void(Result<TaskPage>)> answer);
 
  private:

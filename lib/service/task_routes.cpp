@@ -22,11 +22,32 @@ std::optional<std::uint64_t> id_of(const RouteCall& call) {
   return std::nullopt;
 }
 
+// A parameter of the query that cannot be right.
+struct BadQuery {
+  std::string name;
+  Error error;
+};
+
+HttpReply reply_to(const BadQuery& bad) { return error_reply(bad.error, "query", bad.name); }
+
+// On our own routes what is misspelt is an error; those of the seed era ignore it, as they did.
+std::optional<BadQuery> find_unknown(const RouteCall& call, std::initializer_list<std::string_view> known) {
+  if (call.request.path.rfind("/api/v1/", 0) != 0) return std::nullopt;
+  for (const auto& [name, value] : call.request.query) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string shown = name.substr(0, 64);
+    return BadQuery{shown, {Errc::parse, "'" + shown + "' is not a parameter that is known here"}};
+  }
+  return std::nullopt;
+}
+
 template <class View, class Ask>
 void wait_then_view(const PeopleServices& services, RouteCall call, std::uint64_t id, Ask ask) {
+  auto bad = find_unknown(call, {"wait"});
   const auto seconds = number_query(call, "wait", 0, 0, kMostWaitSeconds);
-  if (!seconds) {
-    call.responder->reply(error_reply(seconds.error(), "query", "wait"));
+  if (!seconds) bad = BadQuery{"wait", seconds.error()};
+  if (bad) {
+    call.responder->reply(reply_to(*bad));
     return;
   }
   const auto answer = [responder = std::move(call.responder), ask = std::move(ask)] {
@@ -65,50 +86,50 @@ void show_seed_status(const PeopleServices& services, RouteCall call) {
   });
 }
 
-Result<TaskFilter> filter_of(const RouteCall& call, std::uint64_t limit, std::uint64_t most) {
-  TaskFilter filter;
+std::optional<BadQuery> read_filter(const RouteCall& call, std::uint64_t limit, std::uint64_t most,
+                                    TaskFilter& filter) {
+  if (auto unknown = find_unknown(call, {"state", "node", "name", "batch", "before", "limit"})) return unknown;
   if (const auto state = call.query("state")) {
     filter.status = parse_task_status(*state);
-    if (!filter.status) return Error{Errc::parse, "'" + state->substr(0, 64) + "' is not a task's state"};
+    if (!filter.status) return BadQuery{"state", {Errc::parse, "'" + state->substr(0, 64) + "' is not a task's state"}};
   }
   filter.node = call.query("node").value_or("");
   filter.name = call.query("name").value_or("");
-  for (const char* name : {"batch", "before"}) {
-    const auto text = call.query(name);
-    if (!text) continue;
+  if (const auto text = call.query("batch")) {
     const auto id = parse_id(*text);
-    if (!id) return id.error();
-    if (std::string_view(name) == "batch") {
-      filter.batch = BatchId{*id};
-    } else {
-      filter.before = TaskId{*id};
-    }
+    if (!id) return BadQuery{"batch", id.error()};
+    filter.batch = BatchId{*id};
+  }
+  if (const auto text = call.query("before")) {
+    const auto id = parse_id(*text);
+    if (!id) return BadQuery{"before", id.error()};
+    filter.before = TaskId{*id};
   }
   const auto wanted = number_query(call, "limit", limit, 1, most);
-  if (!wanted) return wanted.error();
+  if (!wanted) return BadQuery{"limit", wanted.error()};
   filter.limit = static_cast<std::uint32_t>(*wanted);
-  return filter;
+  return std::nullopt;
 }
 
 void list_tasks(const PeopleServices& services, RouteCall call) {
-  auto filter = filter_of(call, 100, 1000);
-  if (!filter) {
-    call.responder->reply(error_reply(filter.error(), "query"));
+  TaskFilter filter;
+  if (const auto bad = read_filter(call, 100, 1000, filter)) {
+    call.responder->reply(reply_to(*bad));
     return;
   }
-  services.queries.list_tasks(std::move(*filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
+  services.queries.list_tasks(std::move(filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
     responder->reply(page ? json_reply(wire::encode(*page)) : error_reply(page.error()));
   });
 }
 
 // The seed era knew no paging: the newest ten thousand are what a page of that era can show.
 void list_seed_tasks(const PeopleServices& services, RouteCall call) {
-  auto filter = filter_of(call, 10'000, 10'000);
-  if (!filter) {
-    call.responder->reply(error_reply(filter.error(), "query"));
+  TaskFilter filter;
+  if (const auto bad = read_filter(call, 10'000, 10'000, filter)) {
+    call.responder->reply(reply_to(*bad));
     return;
   }
-  services.queries.list_tasks(std::move(*filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
+  services.queries.list_tasks(std::move(filter), [responder = std::move(call.responder)](Result<TaskPage> page) {
     responder->reply(page ? json_reply(wire::encode_seed(page->tasks)) : error_reply(page.error()));
   });
 }

@@ -86,16 +86,6 @@ void append_quoted(std::string& out, std::string_view utf8) {
   out += '"';
 }
 
-std::string replaced(std::string_view bytes) {
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size();) {
-    const std::size_t length = character_at(bytes, i);
-    text.append(length > 0 ? bytes.substr(i, length) : kReplacement);
-    i += length > 0 ? length : 1;
-  }
-  return text;
-}
-
 }  // namespace
 
 bool is_utf8(std::string_view bytes) noexcept {
@@ -105,6 +95,16 @@ bool is_utf8(std::string_view bytes) noexcept {
     i += length;
   }
   return true;
+}
+
+std::string to_utf8(std::string_view bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size();) {
+    const std::size_t length = character_at(bytes, i);
+    text.append(length > 0 ? bytes.substr(i, length) : kReplacement);
+    i += length > 0 ? length : 1;
+  }
+  return text;
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -123,7 +123,7 @@ std::string to_base64(std::string_view bytes) {
 }
 
 Result<std::string> from_base64(std::string_view text) {
-  const Error bad{Errc::parse, "'" + replaced(text.substr(0, 64)) + "' is not base64"};
+  const Error bad{Errc::parse, "'" + to_utf8(text.substr(0, 64)) + "' is not base64"};
   if (text.size() % 4 != 0) return bad;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
   std::string bytes;
@@ -143,7 +143,7 @@ Result<std::string> from_base64(std::string_view text) {
 
 void append_text(std::string& out, std::string_view bytes, NotUtf8 policy) {
   if (is_utf8(bytes)) return append_quoted(out, bytes);
-  if (policy == NotUtf8::replace) return append_quoted(out, replaced(bytes));
+  if (policy == NotUtf8::replace) return append_quoted(out, to_utf8(bytes));
   out += "{\"base64\":\"";
   out += to_base64(bytes);
   out += "\"}";

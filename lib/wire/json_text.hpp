@@ -14,6 +14,9 @@ namespace hakuriver::wire {
 // Whether the bytes are UTF-8 as RFC 3629 has it: no surrogates, nothing overlong.
 bool is_utf8(std::string_view bytes) noexcept;
 
+// The same with U+FFFD for each byte that is not UTF-8.
+std::string to_utf8(std::string_view bytes);
+
 // RFC 4648, section 4, with padding.
 std::string to_base64(std::string_view bytes);
 Result<std::string> from_base64(std::string_view text);

@@ -12,8 +12,11 @@ namespace {
 constexpr std::string_view kNodeItself = "NULL";
 
 void read_targets(ObjectReader& in, InvalidInput& errors, SubmitRequest& request) {
+  const std::size_t errors_before = errors.errors().size();
+  const auto texts = in.texts("targets", kMaxTargets);
+  if (errors.errors().size() != errors_before) return;  // what is no text is no target either
   std::size_t index = 0;
-  for (const auto& text : in.texts("targets", kMaxTargets)) {
+  for (const auto& text : texts) {
     auto target = parse_target(text);
     if (!target) errors.add(in.path_to("targets") + index, "must name a target: " + target.error().message);
     if (target) request.targets.push_back(*std::move(target));

@@ -45,6 +45,7 @@ TEST_CASE("any bytes survive as text, and both readers agree") {
     std::string replaced;
     append_text(replaced, bytes, NotUtf8::replace);
     CHECK(nlohmann::json::parse(replaced).is_string());
+    CHECK(to_utf8(bytes) == nlohmann::json::parse(replaced).get<std::string>());
     if (is_utf8(bytes)) CHECK(nlohmann::json::parse(text).get<std::string>() == bytes);
   }
 }

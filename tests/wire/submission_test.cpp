@@ -67,6 +67,16 @@ TEST_CASE("NULL names the node itself, null leaves the container to the host") {
   CHECK(good(decode_submit(R"({"command":"x","required_cores":0})")).spec.resources.millicores == 0);
 }
 
+TEST_CASE("a target that is no text is one error, and the others are judged with it corrected") {
+  for (const std::string_view body : {R"({"command":"x","targets":[null]})", R"({"argv":["x"],"targets":["a",7]})"}) {
+    const auto submission = body.find("argv") == body.npos ? decode_submit(body) : decode_batch(body);
+    const auto* errors = std::get_if<InvalidInput>(&submission);
+    REQUIRE(errors != nullptr);
+    CHECK(errors->errors().size() == 1);
+    CHECK(line(submission).find("must be text") != std::string::npos);
+  }
+}
+
 TEST_CASE("what cannot be right in a seed era submission is one line per field") {
   struct Row {
     std::string body;
