@@ -56,10 +56,14 @@ int show_status(ClientSession& session) {
 int list_tasks(ClientSession& session) {
   const auto answer = session.ask("/api/v1/tasks" + query_of(session.options().filter));
   if (answer.exit != kExitGood) return answer.exit;
-  return show(session, answer.body, wire::decode_task_page, [&](const TaskPage& page) {
-    if (page.next) session.say("there are more: --before " + to_string(*page.next) + " shows the next");
+  std::string last_line;  // below the table, where it is seen
+  const int exit = show(session, answer.body, wire::decode_task_page, [&](const TaskPage& page) {
+    if (page.tasks.empty()) last_line = "no such task";
+    if (page.next) last_line = "there are more: --before " + to_string(*page.next) + " shows the next";
     return table_of(page.tasks, session.look());
   });
+  if (!last_line.empty()) session.say(last_line);
+  return exit;
 }
 
 int list_nodes(ClientSession& session) {

@@ -30,7 +30,7 @@ class Submission(unittest.TestCase):
         self.assertEqual(cluster.client("--stdout", task, check=0).stdout, "Hello, HakuRiver!\n")
 
     def test_the_command_stays_an_argv(self):
-        words = ["--target", "x", "a b", "", "$HOME", "it's", "*", "line\nbreak", "--"]
+        words = ["--target", "x", "a b", "", "$HOME", "it's", "*", "{i}", "{#}", "line\nbreak", "\x1b[2J", "--"]
         task = cluster.submit("--wait", "--target", "node1", "--", "printf", "%s|", *words)
         self.assertEqual(cluster.status(task)["arguments"], ["%s|", *words])
         self.assertEqual(cluster.client("--stdout", task, check=0).stdout, "|".join(words) + "|")
@@ -102,11 +102,17 @@ class Submission(unittest.TestCase):
     def test_the_environment_is_the_tasks_own(self):
         task = cluster.submit("--wait", "--env", "X=1", "--", "env")
         names = {line.split("=")[0] for line in cluster.client("--stdout", task).stdout.splitlines()}
-        allowed = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "X", "PWD", "SHLVL", "_"}
-        strange = [name for name in names - allowed if not name.startswith(("HAKURIVER_", "LC_"))]
-        self.assertEqual(strange, [])
-        self.assertIn("HAKURIVER_TASK_ID", names)
-        self.assertFalse([name for name in names if "TOKEN" in name])
+        own = {"HAKURIVER_" + name for name in ("TASK_ID", "TASK_ATTEMPT", "BATCH_ID", "NODE", "SHARED_DIR",
+                                                "LOCAL_TEMP_DIR", "HOST", "HOME")}
+        allowed = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "X", "PWD", "SHLVL", "_"} | own
+        self.assertEqual([name for name in names - allowed if not name.startswith("LC_")], [])
+        self.assertEqual(own - names, set())
+
+    def test_a_tasks_own_variables_stand(self):
+        task = cluster.submit("--wait", "--env", "HAKURIVER_TASK_ID=7", "--env", "PATH=/bin", "--", "/usr/bin/env")
+        lines = cluster.client("--stdout", task).stdout.splitlines()
+        self.assertIn(f"HAKURIVER_TASK_ID={task}", lines)
+        self.assertIn("PATH=/bin", lines)
 
     def test_directories_of_the_cluster_are_there(self):
         done = cluster.client("--wait", "--", "sh", "-c", 'ls -d "$HAKURIVER_SHARED_DIR" "$HAKURIVER_LOCAL_TEMP_DIR"')
@@ -117,9 +123,30 @@ class Submission(unittest.TestCase):
         self.assertEqual(cluster.client("--stdout", task).stdout, "1\n2\n3\n")
 
     def test_what_does_not_fit_waits(self):
-        tasks = [cluster.submit("--target", "node1", "--cores", "8", "--", "sleep", "0.1") for _ in range(4)]
+        script = "echo begin >> turns; sleep 0.1; echo end >> turns"
+        tasks = [cluster.submit("--target", "node1", "--cores", "8", "--", "sh", "-c", script) for _ in range(4)]
         for task in tasks:
             cluster.client("--wait-for", task, check=0)
+        self.assertEqual((cluster.shared / "turns").read_text(), "begin\nend\n" * 4)
+
+    def test_a_task_for_a_busy_node_runs_nowhere_else(self):
+        busy = cluster.submit("--target", "node2", "--cores", "8", "--", "sleep", "300")
+        cluster.wait_for_status(busy, "running")
+        task = cluster.submit("--target", "node2", "--", "true")
+        cluster.client("--wait", "--target", "node1", "--", "true", check=0)
+        self.assertEqual(cluster.status(task)["status"], "pending")
+        self.assertIn("busy", cluster.client("--status", task, check=0).stdout)
+        cluster.client("--kill", busy, check=0)
+        cluster.client("--wait-for", task, check=0)
+        self.assertEqual(cluster.status(task)["assigned_node"], "node2")
+
+    def test_without_targets_tasks_spread(self):
+        tasks = [cluster.submit("--", "sleep", "300") for _ in range(6)]
+        for task in tasks:
+            cluster.wait_for_status(task, "running")
+        self.assertEqual({cluster.status(task)["assigned_node"] for task in tasks}, {"node1", "node2"})
+        for task in tasks:
+            cluster.client("--kill", task, check=0)
 
 
 class StandardInput(unittest.TestCase):
@@ -152,6 +179,27 @@ class Sweeps(unittest.TestCase):
             with self.subTest(line):
                 done = cluster.bash(line)
                 self.assertEqual(self.commands_of(done.stdout.split()), expected, done.stderr)
+
+    def test_loops_of_the_shell(self):
+        done = cluster.bash('for lr in 0.001 0.01; do for batch in 32 64; do hakuriver.client --target node1 --cores 4 '
+                            '--memory 8G -- echo train.py --lr "$lr" --batch "$batch"; done; done')
+        self.assertEqual(self.commands_of(done.stdout.split()),
+                         [["echo", "train.py", "--lr", lr, "--batch", batch] for lr in ("0.001", "0.01")
+                          for batch in ("32", "64")], done.stderr)
+        for task in done.stdout.split():
+            cluster.client("--wait-for", task, check=0)
+
+    def test_each_combination_has_its_own_end(self):
+        done = cluster.bash("hakurun hakuriver.client -- sh -c 'test $0 != 2' 'span:{1..3}'")
+        tasks = done.stdout.split()
+        self.assertEqual([cluster.client("--wait-for", task).returncode for task in tasks], [0, 1, 0])
+        self.assertEqual([cluster.status(task)["status"] for task in tasks], ["completed", "failed", "completed"])
+
+    def test_a_dry_run_submits_nothing(self):
+        before = cluster.json("--list-tasks", "--limit", "1")
+        done = cluster.bash("hakurun --dry-run hakuriver.client --target node1 -- true 'span:{1..3}'")
+        self.assertEqual(done.stdout.splitlines(), [f"hakuriver.client --target node1 -- true {i}" for i in (1, 2, 3)])
+        self.assertEqual(cluster.json("--list-tasks", "--limit", "1"), before)
 
     def test_blanks_survive_a_dry_run(self):
         done = cluster.bash("hakurun --dry-run hakuriver.client -- echo 'span:[a b,c]' | bash")
@@ -303,6 +351,26 @@ class Looking(unittest.TestCase):
         self.assertIn("2 of 2 online", everything)
         self.assertEqual([node["hostname"] for node in cluster.json("--health", "node2")["nodes"]], ["node2"])
 
+    def test_what_is_shown_cannot_move_the_cursor(self):
+        evil = "\x1b[31mred\x07\nline\u009b2J"
+        task = cluster.submit("--wait", "--name", evil, "--env", f"E={evil}", "--", "true", evil)
+        for words in (("--list-tasks",), ("--status", task), ("--list-tasks", "--name", evil)):
+            shown = cluster.client(*words, check=0).stdout
+            self.assertIn(r"\x1b[31mred\x07", shown.replace(r"\033", r"\x1b").replace(r"\a", r"\x07"))
+            self.assertFalse(re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", shown), repr(shown))
+        self.assertEqual(cluster.status(task)["name"], evil)
+
+    def test_colour_is_for_terminals_that_want_it(self):
+        cluster.submit("--wait", "--", "true")
+        for variables, coloured in (({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+                                    ({"TERM": "dumb"}, False), ({}, False)):
+            with self.subTest(variables):
+                shown = cluster.terminal("--list-tasks", "--limit", "3", **variables)
+                self.assertEqual("\x1b[" in shown, coloured, shown)
+                plain = re.sub("\x1b\\[[0-9;]*m", "", shown)
+                self.assertLessEqual(max(map(len, plain.splitlines())), 80)
+                self.assertTrue(plain.startswith("ID "), plain)
+
     def test_the_json_of_a_task_keeps_its_fields(self):
         task = cluster.submit("--wait", "--target", "node1", "--", "true")
         wanted = {"task_id", "batch_id", "command", "arguments", "env_vars", "required_cores", "required_memory_bytes",
@@ -360,11 +428,20 @@ class BadInput(unittest.TestCase):
                       ["--env", "=x", "--", "true"], ["--", ""], ["--target", "node1"], ["--wait"],
                       ["--status", "x"], ["--status", "5", "--kill", "5"], ["--container", "NULL", "--privileged", "x"],
                       ["--config", "/nonexistent.toml", "--", "true"], ["--host", "ftp://x", "--", "true"],
-                      ["--", "true", *["x" * 131000] * 9], ["--poll-interval", "-1", "--", "true"]):
+                      ["--", "true", *["x" * 131000] * 9], ["--poll-interval", "-1", "--", "true"],
+                      ["--status", "-5"], ["--status", "9" * 30], ["--stdout", "5", "--tail", "100000001"],
+                      ["--stdout", "5", "--tail", "-1"], ["--list-tasks", "--limit", "0"], ["--wait-for", "5", "x"],
+                      ["--health", "a b"], ["--drain", "../x"], ["--name", "\udcff" * 5000, "--", "true"],
+                      ["--output", "xml", "-l"], ["--mount", "a:/b", "--", "true"], ["--cwd", "x\ny", "--", "true"],
+                      ["--target", "\x1b[31m", "--", "true"], ["--cores", "nan", "--", "true"],
+                      ["--cores", "1e9", "--", "true"], ["--memory", "-1", "--", "true"],
+                      ["--memory", "9" * 400, "--", "true"]):
             with self.subTest(words[:2]):
                 done = cluster.client(*words)
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertEqual((done.stdout, len(done.stderr.splitlines())), ("", 1), done.stderr)
+                self.assertNotIn("\x1b", done.stderr)
+                self.assertLess(len(done.stderr), 500)
         self.assertEqual(cluster.json("--list-tasks", "--limit", "1")["tasks"][:1], before)
 
     def test_no_arguments_are_a_question(self):
@@ -381,11 +458,11 @@ class Access(unittest.TestCase):
         environment = cluster.environment(HAKURIVER_HOME="/nonexistent",
                                           HAKURIVER_HOST=f"http://127.0.0.1:{cluster.port}")
         done = cluster.client("--list-nodes", environment=environment, check=4)
-        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertEqual(done.stderr, "hakuriver.client: a bearer token is required, and there is no token file "
+                                      "'/nonexistent/token'\n")
 
     def test_a_task_can_submit_tasks(self):
-        script = f"HAKURIVER_HOME={cluster.home} hakuriver.client --wait -- echo inner"
-        task = cluster.submit("--wait", "--", "sh", "-c", script)
+        task = cluster.submit("--wait", "--", "hakuriver.client", "--wait", "--", "echo", "inner")
         inner = cluster.client("--stdout", task).stdout.strip()
         self.assertTrue(re.fullmatch(r"\d+", inner))
         self.assertEqual(cluster.client("--stdout", inner).stdout, "inner\n")

@@ -10,11 +10,13 @@ Everything that is started is stopped by its process id; nothing else is touched
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 
 PATIENCE = 60  # seconds until a test gives up on something that should come at once
@@ -153,6 +155,27 @@ class Cluster:
         if check is not None and done.returncode != check:
             raise AssertionError(f"{words}: exit {done.returncode}, not {check}\n{done.stdout}{done.stderr}")
         return done
+
+    def terminal(self, *words, columns=80, **variables):
+        """What the client shows on a terminal of that width."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        with subprocess.Popen([self.programs / "hakuriver.client", *words], env=self.environment(**variables),
+                              stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.STDOUT) as client:
+            os.close(theirs)
+            shown = b""
+            while True:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # as a terminal ends
+                    part = b""
+                if not part:
+                    break
+                shown += part
+        os.close(ours)
+        if client.returncode != 0:
+            raise AssertionError(f"{words}: exit {client.returncode}\n{shown}")
+        return shown.decode(errors="replace").replace("\r\n", "\n")
 
     def bash(self, text, **more):
         return subprocess.run(["bash", "--noprofile", "--norc", "-c", text], env=self.environment(), cwd=self.home,
