@@ -43,14 +43,7 @@ std::optional<int> SignalWatch::next() const {
   return static_cast<int>(signal.ssi_signo);
 }
 
-void SignalWatch::stop_this_process() {
-  sigset_t stop;
-  sigset_t before;
-  ::sigemptyset(&stop);
-  ::sigaddset(&stop, SIGTSTP);
-  ::raise(SIGTSTP);  // waits until the mask lets it through
-  ::pthread_sigmask(SIG_UNBLOCK, &stop, &before);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
+// STOP, not TSTP: the kernel drops that one where the process group is orphaned (setpgid(2)), under a service say.
+void SignalWatch::stop_this_process() { ::raise(SIGSTOP); }
 
 }  // namespace hakuriver::cli
