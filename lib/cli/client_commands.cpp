@@ -34,14 +34,23 @@ std::string words_of_node(std::string_view verb, const std::string& node) {
   return name + "is forgotten: the tasks that it held have failed";
 }
 
-int command_task(ClientSession& session, std::string_view verb, std::uint64_t id) {
-  const auto reply = post(session, "/api/v1/tasks/" + std::to_string(id) + "/" + std::string(verb));
+// Gives the order and tells it in the words that `words` makes of the answer.
+template <class Words>
+int give_order(ClientSession& session, const std::string& path, const Words& words) {
+  const auto reply = post(session, path);
   if (!reply) return session.fail(reply.error());
   if (reply->status / 100 != 2) return session.fail(*reply);
-  if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
   const auto answer = wire::decode_command_answer(reply->body);
-  if (answer) session.say(words_of(verb, id, *answer));
+  if (!answer)
+    return session.fail(Error{Errc::internal, "the host's answer cannot be read: " + answer.error().message});
+  if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
+  session.say(words(*answer));
   return kExitGood;
+}
+
+int command_task(ClientSession& session, std::string_view verb, std::uint64_t id) {
+  return give_order(session, "/api/v1/tasks/" + std::to_string(id) + "/" + std::string(verb),
+                    [&](const CommandAnswer& answer) { return words_of(verb, id, answer); });
 }
 
 }  // namespace
@@ -58,12 +67,8 @@ int command_tasks(ClientSession& session, std::string_view verb) {
 
 int command_node(ClientSession& session, std::string_view verb) {
   const std::string& node = session.options().node;
-  const auto reply = post(session, "/api/v1/nodes/" + http::encode_percent(node) + "/" + std::string(verb));
-  if (!reply) return session.fail(reply.error());
-  if (reply->status / 100 != 2) return session.fail(*reply);
-  if (session.options().prints_json) return session.print(wire::pretty(reply->body) + "\n") ? kExitGood : kExitFailed;
-  session.say(words_of_node(verb, node));
-  return kExitGood;
+  return give_order(session, "/api/v1/nodes/" + http::encode_percent(node) + "/" + std::string(verb),
+                    [&](const CommandAnswer&) { return words_of_node(verb, node); });
 }
 
 }  // namespace hakuriver::cli

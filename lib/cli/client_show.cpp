@@ -21,9 +21,9 @@ int put(ClientSession& session, const std::string& text) { return session.print(
 // The body as JSON, or what `render` makes of it once it is decoded.
 template <class Decode, class Render>
 int show(ClientSession& session, const std::string& body, const Decode& decode, const Render& render) {
-  if (session.options().prints_json) return put(session, wire::pretty(body) + "\n");
   const auto value = decode(body);
   if (!value) return unreadable(session, value.error());
+  if (session.options().prints_json) return put(session, wire::pretty(body) + "\n");
   return put(session, render(*value));
 }
 
