@@ -42,7 +42,24 @@ class CommandSweep {
     return argv;
   }
 
-  // Where those marks are.
+  // The same as one line for a shell: the words joined by blanks as they are, with the spans' values quoted. Where
+  // `slots` is given, it gets the places of the slot's marks in the line.
+  std::string shell_line_at(std::uint64_t i, std::vector<std::size_t>* slots = nullptr) const {
+    const Combination combination{i, sweep_.positions(i)};
+    std::string line;
+    for (const auto& word : words_) {
+      if (&word != &words_.front()) line += ' ';
+      for (const auto& piece : word) {
+        if (piece.run_word == RunWord::slot && slots != nullptr) slots->push_back(line.size());
+        std::string text;
+        append_piece(piece, combination, text);
+        line += piece.axis ? shell_quote(text) : text;
+      }
+    }
+    return line;
+  }
+
+  // Where at() has those marks.
   std::vector<SlotPlace> slot_places_at(std::uint64_t i) const {
     std::vector<SlotPlace> places;
     for (std::size_t word = 0; word < words_.size(); ++word) {

@@ -3,19 +3,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <string>
 
 #include "cli/hakurun_options.hpp"
+#include "cli/hakurun_plan.hpp"
 #include "cli/hakurun_run.hpp"
+#include "hakuriver/selection.hpp"
 #include "hakuriver/sweep_words.hpp"
 #include "hakuriver/version.hpp"
+#include "platform/random.hpp"
 
 namespace hakuriver::cli {
 namespace {
 
 constexpr int kUsage = 2;
+
+// More commands than this are not started from a terminal by a slip of the hand.
+constexpr std::uint64_t kMostUnasked = 1'000'000;
 
 // False where nobody reads on.
 bool print(HakurunStreams streams, std::string_view text) {
@@ -28,13 +33,26 @@ bool print(HakurunStreams streams, std::string_view text) {
   return true;
 }
 
+// "lr=0.1 batch=32", words that a shell reads back.
+std::string describe_combination(const CommandSweep& sweep, std::uint64_t i) {
+  std::string line;
+  for (const auto& parameter : sweep.parameters_at(i)) {
+    if (!line.empty()) line += ' ';
+    line += shell_quote(parameter.name + '=' + parameter.value.text);
+  }
+  return line;
+}
+
 // One line per combination, as fast as they are read.
-int print_commands(const CommandSweep& sweep, std::uint64_t size, HakurunStreams streams) {
+int print_lines(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams) {
   constexpr std::size_t kBatch = 64 * 1024;
+  const Selection selection(sweep.size(), options.run.selection);
   std::string lines;
-  for (std::uint64_t i = 0; i < size; ++i) {
-    lines += shell_quote(sweep.at(i)) + '\n';
-    if (lines.size() < kBatch) continue;
+  for (std::uint64_t k = 0; k < selection.size(); ++k) {
+    const std::uint64_t i = selection.at(k);
+    lines += options.expand ? describe_combination(sweep, i) : command_line(sweep, options.shell, i);
+    lines += '\n';
+    if (lines.size() < kBatch && k != 0) continue;  // the first one at once
     if (!print(streams, lines)) return 1;
     lines.clear();
   }
@@ -52,25 +70,47 @@ void warn_of_globs(const Argv& plain_words, HakurunStreams streams) {
   }
 }
 
-int run_words(const HakurunOptions& options, HakurunStreams streams) {
-  const auto words = parse_sweep(options.command, SweepOrder::first_slowest, options.typed_before);
+// A random order that nobody can repeat is of little use, so its seed is said.
+void choose_seed(HakurunOptions& options, HakurunStreams streams) {
+  SelectionOptions& selection = options.run.selection;
+  if (!selection.shuffle && !selection.sample) return;
+  if (!options.seed) {
+    const auto number = platform::random_number();
+    options.seed = number ? *number % 1'000'000'000 : 0;
+    say(streams, "the order is that of --seed " + std::to_string(*options.seed));
+  }
+  selection.seed = *options.seed;
+}
+
+int run_words(HakurunOptions& options, HakurunStreams streams) {
+  const auto order = options.zip ? SweepOrder::together : SweepOrder::first_slowest;
+  const auto words = parse_sweep(options.command, order, options.typed_before);
   if (!words) {
     say(streams, words.error().message);
     return kUsage;
   }
   if (!words->shell_reading.empty()) say(streams, words->shell_reading);
   warn_of_globs(words->plain_words, streams);
-  const std::uint64_t size = words->sweep.size();
-  const std::uint64_t wanted = options.limit ? std::min(*options.limit, size) : size;
+  const std::uint64_t wanted = Selection(words->sweep.size(), options.run.selection).size();
   if (options.count) return print(streams, std::to_string(wanted) + "\n") ? 0 : 1;
-  if (options.dry_run) return print_commands(words->sweep, wanted, streams);
+  choose_seed(options, streams);
+  if (options.dry_run || options.expand) return print_lines(words->sweep, options, streams);
+  if (wanted == 0) {
+    say(streams, "nothing to run: the sweep has " + std::to_string(words->sweep.size()) + " combinations");
+    return 0;
+  }
+  if (wanted > kMostUnasked && !options.yes && ::isatty(streams.err) == 1) {
+    say(streams, "these are " + std::to_string(wanted) +
+                     " commands: add --yes to start them, or choose with --limit, --sample or --dry-run");
+    return kUsage;
+  }
   return run_sweep(words->sweep, options, streams);
 }
 
 }  // namespace
 
 int hakurun(std::span<const char* const> arguments, HakurunStreams streams) {
-  const auto options = parse_hakurun_options(arguments);
+  auto options = parse_hakurun_options(arguments, &process_environment);
   if (!options) {
     say(streams, options.error().message);
     return kUsage;

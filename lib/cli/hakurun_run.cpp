@@ -10,10 +10,13 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/hakurun_jobs.hpp"
 #include "cli/hakurun_output.hpp"
+#include "cli/hakurun_plan.hpp"
 #include "cli/hakurun_program.hpp"
 #include "cli/hakurun_signals.hpp"
 #include "engine/local.hpp"
+#include "hakuriver/selection.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -23,32 +26,19 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-std::uint64_t count_of(const CommandSweep& sweep, const HakurunOptions& options) {
-  return options.limit ? std::min(*options.limit, sweep.size()) : sweep.size();
-}
-
-// The combinations as what is to be executed for them.
-class RunPlan : public Plan {
+// The commands that were chosen, in their order.
+class SelectedPlan : public Plan {
  public:
-  RunPlan(const CommandSweep& sweep, std::uint64_t size, ProgramFinder& programs)
-      : sweep_(sweep), size_(size), programs_(programs) {}
+  SelectedPlan(const CommandSweep& sweep, const HakurunOptions& options, ProgramFinder& programs)
+      : plan_(sweep, programs, options.shell), selection_(sweep.size(), options.run.selection) {}
 
-  std::uint64_t size() const override { return size_; }
-
-  // A program that varies and is not there is left to the start, which fails.
-  Command at(std::uint64_t i) const override {
-    Command command;
-    const auto values = sweep_.values_at(i);
-    const auto& program = programs_.find(values.front().text);
-    command.argv =
-        build_argv(program ? *program : Program{Program::Kind::executable, values.front().text, {}, {}}, values);
-    return command;
-  }
+  std::uint64_t size() const override { return selection_.size(); }
+  std::uint64_t place(std::uint64_t k) const { return selection_.at(k); }
+  Command at(std::uint64_t k) const override { return plan_.at(place(k)); }
 
  private:
-  const CommandSweep& sweep_;
-  std::uint64_t size_;
-  ProgramFinder& programs_;
+  HakurunPlan plan_;
+  Selection selection_;
 };
 
 // Parallel commands take three descriptors each; the soft limit is often 1024 where much more is allowed. The commands
@@ -69,17 +59,6 @@ class RaisedOpenFiles {
  private:
   rlimit before_{};
 };
-
-std::uint32_t parallelism_of(const HakurunOptions& options, std::uint64_t size) {
-  if (options.jobs) return *options.jobs;
-  if (!options.parallel) return 1;
-  rlimit processes{};
-  std::uint64_t most = kMostAtOnce;
-  if (::getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY) {
-    most = std::clamp<std::uint64_t>(processes.rlim_cur / 2, 1, most);
-  }
-  return static_cast<std::uint32_t>(std::min(size, most));
-}
 
 std::string describe(const engine::CommandEnd& end) {
   if (!end.message.empty()) return end.message;
@@ -102,9 +81,10 @@ class SweepRun {
   SweepRun(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams, ProgramFinder& programs)
       : sweep_(sweep),
         streams_(streams),
-        size_(count_of(sweep, options)),
-        parallelism_(parallelism_of(options, size_)),
-        plan_(sweep, size_, programs),
+        shell_(options.shell),
+        plan_(sweep, options, programs),
+        size_(plan_.size()),
+        parallelism_(choose_jobs(options, size_)),
         output_({signals_.descriptor(), [this] { take_signals(); }, [this] { return killed_; }}, streams.out,
                 streams.err),
         run_(plan_, local_options(), local_events()) {}
@@ -155,7 +135,7 @@ class SweepRun {
     ++ended_;
     if (end.outcome == Outcome{OutcomeKind::exited, 0}) return;
     ++failed_;
-    say(streams_, "failed (" + describe(end) + "): " + shell_quote(sweep_.at(end.index)));
+    say(streams_, "failed (" + describe(end) + "): " + command_line(sweep_, shell_, plan_.place(end.index)));
   }
 
   // Nobody reads on (head): nothing is to be said, and nothing more to be run.
@@ -191,12 +171,13 @@ class SweepRun {
 
   const CommandSweep& sweep_;
   const HakurunStreams streams_;
+  const bool shell_;
+  SelectedPlan plan_;
   const std::uint64_t size_;
   const std::uint32_t parallelism_;
   const engine::ChildDefaults defaults_ = engine::ChildDefaults::of_this_process();  // before the next two change it
   const RaisedOpenFiles open_files_;
   const SignalWatch signals_;
-  RunPlan plan_;
   GroupedOutput output_;
   engine::LocalRun run_;
   std::uint64_t ended_ = 0;
@@ -208,6 +189,32 @@ class SweepRun {
   bool said_no_room_ = false;
 };
 
+// What this program understands but does not do.
+std::string refused_option(const HakurunOptions& options) {
+  const RunOptions& run = options.run;
+  const RunOptions standard;
+  if (options.first_reads_stdin) return "--stdin";
+  if (options.jobserver) return "--jobserver";
+  if (options.keep_order) return "--keep-order";
+  if (options.tag) return "--tag";
+  if (options.line_buffer) return "--line-buffer";
+  if (options.ungroup) return "--ungroup";
+  if (options.progress) return "--progress";
+  if (!run.children.environment.empty()) return "--env";
+  if (!run.children.working_directory.empty()) return "--cwd";
+  if (!run.children.slot_environment.empty()) return "--gpus";
+  if (run.children.nice != 0) return "--nice";
+  if (run.retries != 0 || run.backoff.count() != 0) return "--retries";
+  if (run.time_limit != standard.time_limit) return "--timeout";
+  if (run.halt != standard.halt) return "--halt";
+  if (run.delay.count() != 0) return "--delay";
+  if (run.max_load > 0) return "--load";
+  if (run.min_free_memory_bytes > 0) return "--memfree";
+  if (!run.joblog.empty()) return "--joblog";
+  if (!run.results.empty()) return "--results";
+  return {};
+}
+
 }  // namespace
 
 void say(HakurunStreams streams, std::string_view line) {
@@ -217,10 +224,15 @@ void say(HakurunStreams streams, std::string_view line) {
 }
 
 int run_sweep(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams) {
+  if (const auto refused = refused_option(options); !refused.empty()) {
+    say(streams, refused + " is not there yet");
+    return 2;
+  }
   const std::string path = variable("PATH");
   ProgramFinder programs(path.empty() ? "/bin:/usr/bin" : path, variable("HAKURUN_PYTHON"),
                          [streams](std::string_view line) { say(streams, line); });
-  if (const auto program = sweep.fixed_program()) {
+  const auto program = options.shell ? std::nullopt : sweep.fixed_program();
+  if (program) {
     const auto& found = programs.find(*program);
     if (!found) {
       say(streams, found.error().message);

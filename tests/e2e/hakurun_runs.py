@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -141,6 +142,65 @@ class Runs(unittest.TestCase):
 
     def test_limit(self):
         self.check(["--limit", "3", "echo", "span:{1..1000000000000}"], 0, "1\n2\n3\n")
+
+    def test_a_stretch_a_sample_and_a_shuffle(self):
+        self.check(["--from", "2", "--limit", "2", "echo", "span:{1..5}"], 0, "2\n3\n")
+        self.check(["--from", "6", "echo", "span:{1..5}"], 0, "", 1)
+        self.check(["--count", "--sample", "7", "x", "span:{1..1000000000000}"], 0, "7\n")
+        _, whole, err = self.run_it("--shuffle", "--seed", "5", "echo", "span:{1..50}")
+        self.assertEqual(sorted(whole.split(), key=int), [str(n) for n in range(1, 51)])
+        self.assertEqual(err, "")
+        self.assertNotEqual(whole.split(), [str(n) for n in range(1, 51)])
+        _, part, _ = self.run_it("--sample", "10", "--seed", "5", "echo", "span:{1..50}")
+        self.assertEqual(part.split(), whole.split()[:10])
+        _, first, err = self.run_it("--shuffle", "echo", "span:{1..50}")
+        seed = err.strip().rpartition(" ")[2]
+        self.assertEqual(self.run_it("--shuffle", "--seed", seed, "echo", "span:{1..50}")[1], first)
+
+    def test_spans_that_are_paired(self):
+        self.check(["--zip", "echo", "span:1..3", "span:[a,b,c]"], 0, "1 a\n2 b\n3 c\n")
+        err = self.check(["--zip", "echo", "span:1..3", "span:[a,b]"], 2, "", 1)
+        self.assertIn("has 3 values and span number 2 has 2", err)
+
+    def test_what_would_run_is_printed(self):
+        self.check(["--count", "x", "span:{1..4294967296}", "span:{1..4294967295}"], 0, "18446744069414584320\n")
+        self.check(["--expand", "p", "--lr=span:[0.1,0.2]", "span:[a b]"], 0, "lr=0.1 '2=a b'\nlr=0.2 '2=a b'\n")
+        self.check(["-n", "p", "--lr=span:[0.1,0.2]", "--out", "{lr}-{#}"], 0,
+                   "p --lr=0.1 --out 0.1-1\np --lr=0.2 --out 0.2-2\n")
+
+    def test_a_shell_only_where_one_is_asked_for(self):
+        self.check(["echo", "span:1..2", ">", "file"], 0, "1 > file\n2 > file\n")
+        words = ["--shell", "printf '%s.' span:[a b,$HOME;ls] > out-{#}.txt; cat out-{#}.txt; echo {#}"]
+        self.check(words, 0, "a b.1\n$HOME;ls.2\n")
+        self.check(["--shell", "echo", "span:1..2", "|", "wc", "-l"], 0, "1\n1\n")
+        self.check(["--dry-run", "--shell", "echo span:[a b] | wc -l"], 0, "echo 'a b' | wc -l\n")
+        err = self.check(["--shell", "exit span:{0..1}"], 1, "", 2)
+        self.assertIn("failed (exit 1): exit 1", err)
+
+    def test_options_from_the_environment(self):
+        self.environment["HAKURUN_LIMIT"] = "2"
+        self.check(["echo", "span:{1..5}"], 0, "1\n2\n")
+        self.check(["--limit", "1", "echo", "span:{1..5}"], 0, "1\n")
+        self.environment["HAKURUN_LIMIT"] = "few"
+        self.assertIn("HAKURUN_LIMIT", self.check(["echo", "span:{1..5}"], 2, "", 1))
+
+    def test_a_terminal_is_asked_before_more_than_a_million_commands(self):
+        def on_terminal(*words):
+            control, terminal = pty.openpty()
+            process = subprocess.Popen([HAKURUN, *words], cwd=self.directory, env=self.environment, stdin=terminal,
+                                       stdout=subprocess.PIPE, stderr=terminal, text=True)
+            os.close(terminal)
+            with process.stdout:
+                first = process.stdout.readline()
+                process.terminate()
+            status = process.wait(timeout=60)
+            os.close(control)
+            return status, first
+
+        self.assertEqual(on_terminal("echo", "span:{1..1000001}"), (2, ""))
+        self.assertEqual(on_terminal("--yes", "echo", "span:{1..1000001}")[1], "1\n")
+        self.assertEqual(on_terminal("echo", "span:{1..1000000}")[1], "1\n")
+        self.assertNotEqual(on_terminal("--sample", "2", "--seed", "1", "echo", "span:{1..1000001}")[1], "")
 
     def test_commands_read_nothing_of_what_hakurun_reads(self):
         result = subprocess.run(["bash"], input="hakurun cat\necho second\n", cwd=self.directory, env=self.environment,
