@@ -59,18 +59,22 @@ std::string with_ago(UtcTime time, UtcTime now) {
   return words_of(time) + " (" + short_duration(since) + " ago)";
 }
 
+// Of what was asked for: what the node enforces and what it does not.
 std::string words_of_limits(const TaskView& task) {
-  std::string missing;
-  const auto& enforced = task.enforced;
-  const auto is_missing = [&](std::string_view what) {
-    return std::find(enforced.begin(), enforced.end(), what) == enforced.end();
-  };
   if (task.node.empty()) return {};
-  if (task.spec->resources.millicores != 0 && is_missing("cores")) missing = "cores";
-  if (task.spec->resources.memory_bytes != 0 && is_missing("memory"))
-    missing += missing.empty() ? "memory" : ", memory";
-  if (task.target && task.target->numa_node && is_missing("numa")) missing += missing.empty() ? "NUMA" : ", NUMA";
-  return missing.empty() ? "" : "not enforced by this node: " + missing;
+  std::vector<std::string> enforced;
+  std::vector<std::string> missing;
+  const auto sort_in = [&](bool is_asked, const char* feature, const char* name) {
+    const bool is_there = std::find(task.enforced.begin(), task.enforced.end(), feature) != task.enforced.end();
+    if (is_asked) (is_there ? enforced : missing).emplace_back(name);
+  };
+  sort_in(task.spec->resources.millicores != 0, "cores", "cores");
+  sort_in(task.spec->resources.memory_bytes != 0, "memory", "memory");
+  sort_in(task.target && task.target->numa_node, "numa", "NUMA node");
+  std::string words;
+  if (!enforced.empty()) words = "enforced: " + joined(enforced, ", ");
+  if (!missing.empty()) words += (words.empty() ? "" : "; ") + ("not enforced by this node: " + joined(missing, ", "));
+  return words;
 }
 
 void add_request(Page& page, const TaskView& task) {

@@ -4,6 +4,7 @@
 #include "service/people_routes.hpp"
 #include "wire/people.hpp"
 #include "wire/submission.hpp"
+#include "wire/submission_limits.hpp"
 
 namespace hakuriver::service {
 
@@ -43,8 +44,9 @@ void submit(const PeopleServices& services, RouteCall call, wire::Submission sub
   fill_defaults(request, services.options);
   const auto key = call.request.headers.find("idempotency-key");
   if (key != call.request.headers.end() && request.submission_id.empty()) request.submission_id = key->second;
-  if (request.submission_id.size() > 64) {
-    call.responder->reply(error_reply({Errc::invalid_argument, "an Idempotency-Key has at most 64 characters"}));
+  if (!wire::is_submission_id(request.submission_id)) {
+    const Error wrong{Errc::invalid_argument, "must be at most 64 printable ASCII characters without blanks"};
+    call.responder->reply(error_reply(wrong, "header", "Idempotency-Key"));
     return;
   }
   host_event::Submit event;

@@ -173,6 +173,7 @@ struct TaskQueries::Impl {
   void run();
   void put(std::function<void()> job);
   Result<TaskView> task(TaskId id);
+  std::string batch_hint(TaskId id);
   Result<BatchView> batch(BatchId id);
   Result<TaskPage> list(const TaskFilter& filter);
   Result<TaskPage> find_tasks(const TaskFilter& filter);
@@ -203,12 +204,24 @@ void TaskQueries::Impl::put(std::function<void()> job) {
   wake.notify_one();
 }
 
+// Ids of batches and of tasks are easily mixed up.
+std::string TaskQueries::Impl::batch_hint(TaskId id) {
+  const auto count = ask_and_wait<std::uint64_t>(host, [id](const HostState& state, Now) {
+    const auto found = state.batches.find(BatchId{id.value});
+    return found == state.batches.end() ? std::uint64_t{0} : found->second.count;
+  });
+  if (count.value_or(0) == 0) return {};
+  const TaskId first = task_of(BatchId{id.value}, 0);
+  const std::string last = *count == 1 ? "" : " to " + to_string(task_of(BatchId{id.value}, *count - 1));
+  return ": it is a batch, of " + std::string(*count == 1 ? "task " : "tasks ") + to_string(first) + last;
+}
+
 // The host is asked first: what it calls final is in the store by then.
 Result<TaskView> TaskQueries::Impl::task(TaskId id) {
   auto facts =
       ask_and_wait<std::optional<LiveFacts>>(host, [id](const HostState& state, Now) { return facts_of(state, id); });
   if (!facts) return kStopping;
-  if (!*facts) return Error{Errc::not_found, "there is no task " + to_string(id)};
+  if (!*facts) return Error{Errc::not_found, "there is no task " + to_string(id) + batch_hint(id)};
   auto stored = reader->task(id);
   if (!stored) return stored.error();
   std::vector<TaskView> views{make_view(**facts, std::move(*stored), shared_dir)};

@@ -65,6 +65,10 @@ bool is_printable(std::string_view text) {
 
 }  // namespace
 
+bool is_submission_id(std::string_view text) noexcept {
+  return text.size() <= kMaxSubmissionIdBytes && is_printable(text);
+}
+
 void check_limits(const SubmitRequest& request, const FieldNames& names, InvalidInput& errors) {
   const TaskSpec& spec = request.spec;
   const std::size_t bytes = check_argv(spec.argv, names, errors) + check_environment(spec, names, errors);
@@ -81,7 +85,7 @@ void check_limits(const SubmitRequest& request, const FieldNames& names, Invalid
   if (!spec.working_directory.empty() && spec.working_directory[0] != '/') {
     errors.add(path_of("cwd"), "must be an absolute path");
   }
-  if (request.submission_id.size() > kMaxSubmissionIdBytes || !is_printable(request.submission_id)) {
+  if (!is_submission_id(request.submission_id)) {
     errors.add(path_of("submission_id"), "must be at most 64 printable ASCII characters without blanks");
   }
 }

@@ -24,6 +24,9 @@ struct FieldNames {
 inline constexpr FieldNames kSeedFields{"command", "arguments", "env_vars", "container_name", "additional_mounts"};
 inline constexpr FieldNames kOwnFields{"", "argv", "environment", "container", "mounts"};
 
+// At most 64 printable ASCII characters without blanks; empty is none.
+bool is_submission_id(std::string_view text) noexcept;
+
 void check_limits(const SubmitRequest& request, const FieldNames& names, InvalidInput& errors);
 
 }  // namespace hakuriver::wire

@@ -122,11 +122,11 @@ TEST_CASE("a task's page says what its node does not enforce") {
   task.spec = limited;
   task.target = Target{"node1", 0};
   std::string page = page_of(task);
-  CHECK(page.find("not enforced by this node: cores, memory\n") != std::string::npos);
+  CHECK(page.find("Limits:      enforced: NUMA node; not enforced by this node: cores, memory\n") != std::string::npos);
   CHECK(page.find("node1, bound to NUMA node 0\n") != std::string::npos);
   task.enforced.clear();
   page = page_of(task);
-  CHECK(page.find("not enforced by this node: cores, memory, NUMA\n") != std::string::npos);
+  CHECK(page.find("not enforced by this node: cores, memory, NUMA node\n") != std::string::npos);
   CHECK(page.find("bound to") == std::string::npos);
   CHECK(page.find("node1:0\n") != std::string::npos);
   page = page_of(task);

@@ -169,6 +169,33 @@ class Starting(unittest.TestCase):
                 self.assertIn(words, done.stderr)
                 self.assertFalse("NETWORK" not in variable and (self.cluster.home / "hakuriver.db").exists())
 
+    def test_log_files_of_the_configuration(self):
+        cluster = self.cluster
+        host_log, runner_log = cluster.home / "the-host.log", cluster.home / "the-runner.log"
+        write_config = cluster.write_config
+
+        def with_logs():
+            write_config()
+            with open(cluster.home / "config.toml", "r+") as file:
+                text = file.read().replace("[paths]\n", f'[paths]\nhost_log_file = "{host_log}"\n'
+                                           f'runner_log_file = "{runner_log}"\n')
+                file.seek(0)
+                file.write(text)
+
+        cluster.start()
+        cluster.host.stop()
+        cluster.write_config = with_logs
+        with_logs()
+        host = subprocess.Popen([PROGRAMS / "hakuriver.host"], env=cluster.environment(), stderr=subprocess.PIPE)
+        self.addCleanup(host.stderr.close)
+        self.addCleanup(host.wait)
+        self.addCleanup(host.terminate)
+        cluster.start_runner("logs")
+        cluster.wait_for_nodes(["logs"])
+        self.assertIn(f"listening on 127.0.0.1:{cluster.port}", host_log.read_text())
+        self.assertIn("registered as 'logs'", runner_log.read_text())
+        self.assertEqual(cluster.runners["logs"].log.read_text(), "")
+
     def test_help_begins_with_examples_and_fits_a_terminal(self):
         for name in ("hakuriver.host", "hakuriver.runner", "hakuriver.client", "hakuriver.init"):
             with self.subTest(name):

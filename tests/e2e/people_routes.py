@@ -60,6 +60,23 @@ def check_submission(call):
                                                                       ["body", "arguments", 1]]
 
 
+def check_repetition(cluster, call):
+    def submit(path, body, key):
+        return call.ask("POST", path, body, {**call.headers, "Idempotency-Key": key})
+
+    for path, body, other in (("/submit", {"command": "true"}, {"command": "false"}),
+                              ("/api/v1/batches", {"argv": ["true"]}, {"argv": ["false"]})):
+        first, again, changed = (submit(path, each, f"key-of-{path}") for each in (body, body, other))
+        assert first[0] == again[0] == 202 and json.loads(first[2]) == json.loads(again[2]), (first, again)
+        assert changed[0] == 409, changed
+        for bad in ("a b", "x" * 65, "\xff"):
+            status, _, text = submit(path, body, bad)
+            assert (status, json.loads(text)["detail"][0]["loc"]) == (422, ["header", "Idempotency-Key"]), (bad, text)
+    batch = json.loads(first[2])["batch_id"]
+    hint = cluster.client("--stdout", batch, check=3).stderr
+    assert "it is a batch, of task " in hint and hint.count("\n") == 1, hint
+
+
 def check_commands(cluster, call):
     task = call.json("POST", "/submit", {"command": "sleep", "arguments": ["300"]}, 202)["task_ids"][0]
     cluster.wait_for_status(task, "running")
@@ -160,11 +177,22 @@ def check_browsers(call):
             assert status == code if code != 200 else not refused, (method, path, headers, status)
 
 
-def check_nodes(call):
+def check_nodes(cluster, call):
     (node,) = call.json("GET", "/nodes")
     assert (node["hostname"], node["status"], node["total_cores"]) == ("node1", "online", 8), node
     assert isinstance(node["url"], str) and "0" in node["numa_topology"], node
-    assert set(call.json("GET", "/health")) >= {"nodes", "aggregate"}
+    cluster.wait_until(lambda: call.json("GET", "/health")["nodes"][-1], "a sample that has the node")
+    health = call.json("GET", "/health")
+    assert 0 < len(health["nodes"]) == len(health["aggregate"]) <= 60, health
+    last = health["nodes"][-1][0]
+    for name in ("hostname", "status", "last_heartbeat", "cpu_percent", "memory_percent", "memory_used_bytes",
+                 "memory_total_bytes", "total_cores", "url", "numa_topology"):
+        assert name in last, (name, last)
+    for name in ("totalNodes", "onlineNodes", "totalCores", "totalMemBytes", "usedMemBytes", "avgCpuPercent",
+                 "avgMemPercent", "lastUpdated"):
+        assert name in health["aggregate"][-1], (name, health["aggregate"][-1])
+    one = call.json("GET", "/health?hostname=node1")
+    assert [each["hostname"] for each in one["nodes"][-1]] == ["node1"], one
 
 
 class OpenCluster(Cluster):
@@ -184,12 +212,13 @@ with Cluster(sys.argv[1]) as running:
     caller = Caller(running)
     check_submission(caller)
     check_task(running, caller)
+    check_repetition(running, caller)
     check_commands(running, caller)
     check_output_that_is_no_text(running, caller)
     check_unknown(caller)
     check_methods(caller)
     check_token(caller)
-    check_nodes(caller)
+    check_nodes(running, caller)
 with OpenCluster(sys.argv[1]) as running:
     check_browsers(Caller(running))
     assert running.json("--list-tasks")["tasks"] == []
