@@ -190,9 +190,10 @@ class Starting(unittest.TestCase):
         self.addCleanup(host.stderr.close)
         self.addCleanup(host.wait)
         self.addCleanup(host.terminate)
+        cluster.wait_until(lambda: host_log.exists() and f"listening on 127.0.0.1:{cluster.port}" in host_log.read_text(),
+                           "the host's log file")
         cluster.start_runner("logs")
         cluster.wait_for_nodes(["logs"])
-        self.assertIn(f"listening on 127.0.0.1:{cluster.port}", host_log.read_text())
         self.assertIn("registered as 'logs'", runner_log.read_text())
         self.assertEqual(cluster.runners["logs"].log.read_text(), "")
 
