@@ -11,6 +11,7 @@
 #include "service/host_service.hpp"
 #include "service/local_caller.hpp"
 #include "service/node_routes.hpp"
+#include "service/output_requests.hpp"
 #include "service/people_routes.hpp"
 #include "service/router.hpp"
 #include "storage/memory_store.hpp"
@@ -106,6 +107,7 @@ struct Host::Impl {
   Storage storage;
   service::HostService host;
   service::HealthHistory health;
+  service::OutputRequests requests;
   service::OutputFollower follower;
   std::unique_ptr<service::TaskQueries> queries;
   std::shared_ptr<const service::Router> router;
@@ -158,12 +160,14 @@ Status Host::start() {
   const service::PeopleServices services{impl_->host,
                                          *impl_->queries,
                                          impl_->follower,
+                                         impl_->requests,
                                          impl_->health,
                                          {impl_->options.shared_dir, impl_->options.default_container}};
   std::vector<service::Route> routes = service::node_routes(impl_->host);
   append(routes, service::submission_routes(services));
   append(routes, service::task_routes(services));
   append(routes, service::output_routes(services));
+  append(routes, service::output_request_routes(impl_->requests));
   append(routes, service::node_view_routes(services));
   impl_->router = std::make_shared<const service::Router>(std::move(routes));
   impl_->health.start();
@@ -173,6 +177,7 @@ Status Host::start() {
 
 void Host::stop() noexcept {
   if (impl_->server) impl_->server->stop();
+  impl_->follower.stop();
   impl_->health.stop();
   impl_->host.stop();
 }

@@ -1,8 +1,9 @@
 #include <algorithm>
-#include <atomic>
-#include <chrono>
+#include <memory>
 #include <utility>
 
+#include "service/output_follow.hpp"
+#include "service/output_requests.hpp"
 #include "service/people_routes.hpp"
 #include "wire/json_text.hpp"
 #include "wire/people.hpp"
@@ -10,8 +11,6 @@
 namespace hakuriver::service {
 
 namespace {
-
-enum class Stream : std::uint8_t { out, err };
 
 struct OutputQuery {
   bool is_ours = false;  // of the routes below /api/v1
@@ -40,58 +39,106 @@ Result<OutputQuery> query_of(const RouteCall& call) {
                      *tail,   *follow == 1};
 }
 
-Result<std::uint64_t> first_byte(const std::string& path, const OutputQuery& query) {
-  if (query.tail == 0) return query.offset;
-  const auto offset = offset_of_last_lines(path, query.tail);
-  if (!offset && offset.error().code == Errc::not_found) return std::uint64_t{0};
-  return offset;
+// The host's own view of the file; none where that cannot be all.
+Result<OutputRange> read_own_view(const TaskView& task, OutputStream which, OutputQuery& query) {
+  const std::string& path = path_of(task, which);
+  if (query.tail > 0) {
+    const auto offset = offset_of_last_lines(path, query.tail);
+    if (!offset) return offset.error();
+    query.offset = *offset;
+  }
+  auto range = read_output(path, query.offset, query.limit);
+  if (range && range->size < written_bytes(task, which)) {
+    return Error{Errc::io, "'" + path + "' holds " + std::to_string(range->size) + " of " +
+                               std::to_string(written_bytes(task, which)) + " bytes"};
+  }
+  return range;
 }
 
-void follow_output(const PeopleServices& services, const std::shared_ptr<HttpResponder>& responder,
-                   const TaskView& task, const std::string& path, const std::string& content_type,
-                   std::uint64_t offset) {
-  auto signals = std::make_shared<OutputFollower::Signals>();
-  HttpReply head;
-  head.content_type = content_type;
-  auto stream = responder->stream(std::move(head), [signals] { signals->is_gone = true; });
-  if (stream == nullptr) return;
-  signals->is_over = is_final(task.status);
-  services.follower.follow(std::move(stream), path, offset, signals);
-  if (!signals->is_over) {
-    services.host.watch(task.id.value, std::chrono::hours(24 * 365), [signals](bool) { signals->is_over = true; });
-  }
-}
-
-void send_output(const PeopleServices& services, const std::shared_ptr<HttpResponder>& responder, const TaskView& task,
-                 Stream which, const OutputQuery& query) {
-  const std::string& path = which == Stream::out ? task.stdout_path : task.stderr_path;
-  const auto offset = first_byte(path, query);
-  if (!offset) {
-    responder->reply(error_reply(offset.error()));
-    return;
-  }
-  if (query.follow) {
-    follow_output(services, responder, task, path, query.content_type, *offset);
-    return;
-  }
-  auto range = read_output(path, *offset, query.limit);
-  const std::uint64_t expected = which == Stream::out ? task.stdout_bytes : task.stderr_bytes;
+HttpReply reply_of(OutputRange range, const OutputQuery& query) {
   HttpReply reply;
   reply.content_type = query.content_type;
-  if (range) {
-    reply.headers.emplace_back("X-Output-Size", std::to_string(std::max(range->size, expected)));
-    reply.headers.emplace_back("X-Output-Offset", std::to_string(*offset));  // of the body's first byte
-    const bool is_text = !query.is_ours && !wire::is_utf8(range->bytes);
-    reply.body = is_text ? wire::to_utf8(range->bytes) : std::move(range->bytes);
-  } else if (range.error().code != Errc::not_found || expected > 0) {
-    reply = error_reply({Errc::unavailable, "the output of task " + to_string(task.id) +
-                                                " cannot be read here: " + range.error().message +
-                                                " (is shared_dir the same directory on host and node?)"});
-  }
-  responder->reply(std::move(reply));
+  reply.headers.emplace_back("X-Output-Size", std::to_string(range.size));
+  reply.headers.emplace_back("X-Output-Offset", std::to_string(query.offset));  // of the body's first byte
+  const bool is_text = !query.is_ours && !wire::is_utf8(range.bytes);
+  reply.body = is_text ? wire::to_utf8(range.bytes) : std::move(range.bytes);
+  return reply;
 }
 
-RouteFunction output_route(const PeopleServices& services, Stream which) {
+// A stretch of output that lies on the task's node only, had from there part by part.
+class RemoteRange : public std::enable_shared_from_this<RemoteRange> {
+ public:
+  RemoteRange(OutputRequests& requests, std::shared_ptr<HttpResponder> responder, TaskView task, OutputStream which,
+              OutputQuery query, std::string why_not_here)
+      : requests_(requests),
+        responder_(std::move(responder)),
+        task_(std::move(task)),
+        which_(which),
+        query_(std::move(query)),
+        why_not_here_(std::move(why_not_here)) {}
+
+  void ask() {
+    wire::OutputWant want = want_of(task_, which_);
+    want.offset = query_.offset + got_.bytes.size();
+    want.tail = got_.bytes.empty() ? query_.tail : 0;
+    want.limit = std::min(wire::kMaxOutputPart, query_.limit - got_.bytes.size());
+    requests_.ask(task_.node, want, [self = shared_from_this()](Result<wire::OutputPart> part) {
+      part ? self->take(std::move(*part)) : self->fail(part.error());
+    });
+  }
+
+ private:
+  void take(wire::OutputPart part) {
+    if (got_.bytes.empty()) query_.offset = part.offset;
+    got_.size = part.size;
+    got_.bytes += part.bytes;
+    const std::uint64_t end = query_.offset + got_.bytes.size();
+    const bool is_all = part.bytes.empty() || end >= part.size || got_.bytes.size() >= query_.limit;
+    if (!is_all && responder_->is_waiting()) return ask();
+    responder_->reply(reply_of(std::move(got_), query_));
+  }
+
+  void fail(const Error& error) {
+    if (error.code == Errc::not_found && written_bytes(task_, which_) == 0) {
+      responder_->reply(reply_of({}, query_));
+      return;
+    }
+    responder_->reply(
+        error_reply({Errc::unavailable, "the output of task " + to_string(task_.id) + " cannot be read here (" +
+                                            why_not_here_ + ") and " + error.message}));
+  }
+
+  OutputRequests& requests_;
+  const std::shared_ptr<HttpResponder> responder_;
+  const TaskView task_;
+  const OutputStream which_;
+  OutputQuery query_;
+  const std::string why_not_here_;
+  OutputRange got_;
+};
+
+void send_output(const PeopleServices& services, std::shared_ptr<HttpResponder> responder, TaskView task,
+                 OutputStream which, OutputQuery query) {
+  if (query.follow) {
+    HttpReply head;
+    head.content_type = query.content_type;
+    std::make_shared<OutputFollow>(services, std::move(task), which, query.offset, query.tail)
+        ->start(*responder, std::move(head));
+    return;
+  }
+  auto range = read_own_view(task, which, query);
+  if (range) {
+    responder->reply(reply_of(std::move(*range), query));
+  } else if (task.node.empty() || (is_final(task.status) && written_bytes(task, which) == 0)) {
+    responder->reply(reply_of({}, query));
+  } else {
+    std::make_shared<RemoteRange>(services.requests, std::move(responder), std::move(task), which, std::move(query),
+                                  range.error().message)
+        ->ask();
+  }
+}
+
+RouteFunction output_route(const PeopleServices& services, OutputStream which) {
   return [services, which](RouteCall call) {
     const auto id = parse_id(call.captures[0]);
     const auto query = query_of(call);
@@ -99,14 +146,14 @@ RouteFunction output_route(const PeopleServices& services, Stream which) {
       call.responder->reply(!id ? error_reply(id.error(), "path", "task_id") : error_reply(query.error(), "query"));
       return;
     }
-    services.queries.view_task(
-        TaskId{*id}, [services, which, query = *query, responder = std::move(call.responder)](Result<TaskView> task) {
-          if (!task) {
-            responder->reply(error_reply(task.error()));
-          } else {
-            send_output(services, responder, *task, which, query);
-          }
-        });
+    services.queries.view_task(TaskId{*id}, [services, which, query = *query,
+                                             responder = std::move(call.responder)](Result<TaskView> task) mutable {
+      if (!task) {
+        responder->reply(error_reply(task.error()));
+      } else {
+        send_output(services, std::move(responder), std::move(*task), which, query);
+      }
+    });
   };
 }
 
@@ -115,10 +162,10 @@ RouteFunction output_route(const PeopleServices& services, Stream which) {
 std::vector<Route> output_routes(const PeopleServices& services) {
   std::vector<Route> routes;
   for (const std::string_view pattern : {"/task/*/stdout", "/api/task/*/stdout", "/api/v1/tasks/*/stdout"}) {
-    routes.push_back({"GET", pattern, output_route(services, Stream::out)});
+    routes.push_back({"GET", pattern, output_route(services, OutputStream::out)});
   }
   for (const std::string_view pattern : {"/task/*/stderr", "/api/task/*/stderr", "/api/v1/tasks/*/stderr"}) {
-    routes.push_back({"GET", pattern, output_route(services, Stream::err)});
+    routes.push_back({"GET", pattern, output_route(services, OutputStream::err)});
   }
   return routes;
 }

@@ -13,6 +13,7 @@
 namespace hakuriver::service {
 
 class HealthHistory;
+class OutputRequests;
 
 struct PeopleOptions {
   std::string shared_dir;         // where output lies; empty: output is not served
@@ -24,6 +25,7 @@ struct PeopleServices {
   HostService& host;
   TaskQueries& queries;
   OutputFollower& follower;
+  OutputRequests& requests;
   HealthHistory& health;
   PeopleOptions options;
 };

@@ -42,7 +42,8 @@ RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, Wa
       builder_(options.world),
       state_(make_runner(options.world.node, options.runner_id, std::move(options.facts), options.policy)),
       orders_(ports_.connect),
-      talk_(ports_.connect) {
+      talk_(ports_.connect),
+      output_(ports_.connect, options.world.node, options.world.shared_dir) {
   keeper_events_.started = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptStarted{it}); };
   keeper_events_.changed = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptChanged{it}); };
   keeper_events_.ended = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptEnded{it}); };
@@ -104,6 +105,7 @@ void RunnerService::turn() {
     pending_.pop_front();
     feed(std::move(what));
   }
+  output_.set_active(state_.phase == RunnerPhase::registered && !is_stopped_);
 }
 
 void RunnerService::take_wish() {

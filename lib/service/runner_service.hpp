@@ -22,6 +22,7 @@
 #include "hakuriver/runner/transition.hpp"
 #include "hakuriver/time.hpp"
 #include "service/call_lane.hpp"
+#include "service/output_lane.hpp"
 #include "service/runner_start.hpp"
 #include "service/wake_descriptor.hpp"
 
@@ -53,7 +54,7 @@ class RunnerService {
   RunnerService(const RunnerService&) = delete;
   RunnerService& operator=(const RunnerService&) = delete;
 
-  // Works until it is stopped. Once. Two further threads wait for the host meanwhile; while nothing happens there
+  // Works until it is stopped. Once. Three further threads wait for the host meanwhile; while nothing happens there
   // is one wake-up for each report and each poll that ran out.
   Status serve();
 
@@ -112,6 +113,7 @@ class RunnerService {
 
   CallLane orders_;  // last: their threads use what is above
   CallLane talk_;
+  OutputLane output_;
 };
 
 }  // namespace hakuriver::service

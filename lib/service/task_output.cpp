@@ -89,20 +89,22 @@ Result<std::uint64_t> offset_of_last_lines(const std::string& path, std::uint64_
   return std::uint64_t{0};
 }
 
-OutputFollower::~OutputFollower() {
+OutputFollower::~OutputFollower() { stop(); }
+
+void OutputFollower::stop() noexcept {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  steps_.clear();
 }
 
-void OutputFollower::follow(std::shared_ptr<HttpStream> stream, std::string path, std::uint64_t offset,
-                            std::shared_ptr<Signals> signals) {
+void OutputFollower::add(Step step) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  follows_.push_back({std::move(stream), std::move(path), offset, std::move(signals)});
+  steps_.push_back(std::move(step));
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   wake_.notify_one();
 }
@@ -110,36 +112,18 @@ void OutputFollower::follow(std::shared_ptr<HttpStream> stream, std::string path
 void OutputFollower::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (follows_.empty()) {
-      wake_.wait(lock, [this] { return stopping_ || !follows_.empty(); });
+    if (steps_.empty()) {
+      wake_.wait(lock, [this] { return stopping_ || !steps_.empty(); });
       continue;
     }
-    std::list<Follow> present = std::move(follows_);
-    follows_.clear();
+    std::list<Step> present = std::move(steps_);
+    steps_.clear();
     lock.unlock();
-    present.remove_if([](Follow& follow) { return !send_more(follow); });
+    present.remove_if([](const Step& step) { return !step(); });
     lock.lock();
-    follows_.splice(follows_.end(), present);
+    steps_.splice(steps_.end(), present);
     wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return stopping_; });
   }
-}
-
-// False when there is nothing more to send, ever.
-bool OutputFollower::send_more(Follow& follow) {
-  constexpr std::uint64_t kPiece = 128 << 10;
-  // Read before the file: what was written before the end is then not missed.
-  const bool is_over = follow.signals->is_over;
-  while (!follow.signals->is_gone && follow.stream->has_room()) {
-    const auto range = read_output(follow.path, follow.offset, kPiece);
-    if (!range && range.error().code != Errc::not_found) break;
-    if (!range || range->bytes.empty()) {
-      if (is_over) follow.stream->close();
-      return !is_over;
-    }
-    follow.offset += range->bytes.size();
-    if (!follow.stream->write(range->bytes)) return false;
-  }
-  return !follow.signals->is_gone;
 }
 
 }  // namespace hakuriver::service

@@ -85,6 +85,11 @@ class ScriptedHost {
  private:
   void answer(const HttpRequest& request, const std::shared_ptr<HttpResponder>& responder) {
     const std::lock_guard lock(mutex_);
+    // It wants no output.
+    if (request.path == "/api/v1/node/output") {
+      output_ = responder;
+      return;
+    }
     ++seen_.calls;
     changed_.notify_all();
     if (status_ != 200) return responder->reply({.status = status_, .body = body_});
@@ -142,6 +147,7 @@ class ScriptedHost {
   void finish_polls(int status) {
     const std::lock_guard lock(mutex_);
     if (poll_ != nullptr) std::exchange(poll_, nullptr)->reply({.status = status, .body = "{}"});
+    output_.reset();
   }
 
   mutable std::mutex mutex_;
@@ -156,6 +162,7 @@ class ScriptedHost {
   std::uint64_t next_event_ = 1;
   std::uint64_t confirmed_ = 0;
   std::shared_ptr<HttpResponder> poll_;
+  std::shared_ptr<HttpResponder> output_;
 };
 
 }  // namespace hakuriver::test
