@@ -17,6 +17,10 @@ namespace hakuriver::cli {
 namespace {
 
 constexpr Option kOptions[] = {
+    {.name = "config",
+     .letter = 'c',
+     .value = "FILE",
+     .help = "that configuration is there: write only the token, where it says"},
     {.name = "output", .letter = 'o', .value = "FILE", .help = "write the configuration there, and no token"},
     {.name = "print", .help = "print the default configuration and write nothing"},
     {.name = "help", .letter = 'h', .help = "print this"},
@@ -26,6 +30,7 @@ constexpr Option kOptions[] = {
 constexpr std::string_view kHelp = R"(Examples:
   hakuriver.init              writes config.toml and token into ~/.hakuriver
   hakuriver.init --output cluster.toml
+  hakuriver.init --config cluster.toml
   hakuriver.init --print
 
 Usage: hakuriver.init [OPTION]...
@@ -87,6 +92,17 @@ int write_all(Streams streams, const std::vector<std::string>& environment) {
   return config != kExitGood ? config : token;
 }
 
+int write_token_of(Streams streams, const std::string& file, const std::vector<std::string>& environment) {
+  const auto loaded = load_config({.config_file = file, .environment = environment});
+  if (!loaded) return fail(streams, {Errc::invalid_argument, loaded.error().message});
+  const std::string& token = loaded->config.security.token_file;
+  if (token.starts_with(loaded->home + "/")) {
+    const Status made = platform::create_private_directory(loaded->home);
+    if (!made) return fail(streams, made.error());
+  }
+  return write_token(streams, token);
+}
+
 }  // namespace
 
 int init_program(std::span<const std::string> words, const std::vector<std::string>& environment, Streams streams) {
@@ -101,6 +117,10 @@ int init_program(std::span<const std::string> words, const std::vector<std::stri
     streams.out << "hakuriver.init " HAKURIVER_VERSION "\n";
   } else if (line->has("print")) {
     streams.out << default_config_text();
+  } else if (line->has("config") && line->has("output")) {
+    return fail(streams, {Errc::invalid_argument, "--config and --output do not go together"});
+  } else if (const auto* config = line->find("config")) {
+    return write_token_of(streams, config->value, environment);
   } else if (const auto* output = line->find("output")) {
     return write_config(streams, output->value);
   } else {

@@ -66,6 +66,19 @@ TEST_CASE("init goes where HAKURIVER_HOME says, and --output and --print write n
   CHECK(mode_of(home / "token") == 0600);
 }
 
+TEST_CASE("init makes the token where a configuration that is there says") {
+  const ScratchDirectory home;
+  const std::vector<std::string> environment{"HOME=" + home.path()};
+  const std::string file = home.write("c.toml", "[security]\ntoken_file = 'secret'\n");
+  CHECK(init({"--config", file}, environment).exit == 0);
+  CHECK(mode_of(home / "secret") == 0600);
+  CHECK(mode_of(home / ".hakuriver") == 0);
+  const auto missing = init({"--config", home / "nope.toml"}, environment);
+  CHECK(missing.exit == 2);
+  CHECK(missing.err.find("nope.toml") != std::string::npos);
+  CHECK(init({"--config", file, "--output", file}, environment).exit == 2);
+}
+
 TEST_CASE("init refuses what it does not understand") {
   CHECK(init({"--prin"}, {}).exit == 2);
   CHECK(init({"extra"}, {}).exit == 2);

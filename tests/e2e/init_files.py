@@ -50,7 +50,8 @@ class Init(unittest.TestCase):
         self.assertIn("127.0.0.2:1", done.stderr)
 
     def test_a_missing_file_is_one_line_and_exit_2(self):
-        for name, words in (("hakuriver.client", ["--list-nodes"]), ("hakuriver.host", []), ("hakuriver.runner", [])):
+        for name, words in (("hakuriver.client", ["--list-nodes"]), ("hakuriver.host", []), ("hakuriver.runner", []),
+                            ("hakuriver.init", [])):
             with self.subTest(name):
                 done = self.run_program(name, "--config", "/nonexistent/x.toml", *words)
                 self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)

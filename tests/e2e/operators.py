@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import unittest
+import urllib.error
+import urllib.request
 
 from cluster import Cluster
 
@@ -16,12 +18,12 @@ NODES = ("node1", "my-compute_01.x")
 
 
 class AttentiveCluster(Cluster):
-    """Notices within two seconds that a node is silent."""
+    """Notices within a few seconds that a node is silent."""
 
     def write_config(self):
         super().write_config()
         with open(self.home / "config.toml", "a") as file:
-            file.write("heartbeat_interval = 0.3\nheartbeat_timeout_factor = 5\n")
+            file.write("heartbeat_interval = 0.5\nheartbeat_timeout_factor = 8\n")
 
 
 def sockets_of(process):
@@ -132,6 +134,18 @@ class Running(unittest.TestCase):
         self.assertTrue((cluster.home / "runner-node1" / "tmp" / "mine").exists())
         self.assertTrue((cluster.shared / "ours").exists())
 
+    def test_the_token_is_in_no_log_and_no_argv(self):
+        cluster = self.cluster
+        token = (cluster.home / "token").read_text().strip()
+        cluster.client("--wait", "--", "env", check=0)
+        for log in cluster.home.glob("*.log"):
+            self.assertNotIn(token, log.read_text(errors="replace"))
+        for output in (cluster.shared / "task_outputs").iterdir():
+            self.assertNotIn(token, output.read_text())
+        for program in (cluster.host, *cluster.runners.values()):
+            for name in ("cmdline", "environ"):
+                self.assertNotIn(token.encode(), pathlib.Path(f"/proc/{program.process.pid}/{name}").read_bytes())
+
 
 class Starting(unittest.TestCase):
     def setUp(self):
@@ -151,6 +165,53 @@ class Starting(unittest.TestCase):
         cluster.runners["early"].wait_for_line("looks for the host")
         cluster.start_host()
         cluster.wait_for_nodes(["early"])
+
+    def test_many_runners_on_one_machine(self):
+        cluster = self.cluster
+        cluster.start()
+        names = [f"n{i}" for i in range(10)]
+        for name in names:
+            cluster.start_runner(name)
+        seen = set()
+
+        def all_are_there():
+            for node in cluster.json("--list-nodes")["nodes"]:
+                self.assertTrue(node["numa_topology"], node)  # from the first answer that has the node
+                seen.add(node["hostname"])
+            return seen == set(names)
+
+        cluster.wait_until(all_are_there, "ten nodes")
+        targets = " --target ".join(["", *names]).split()
+        tasks = cluster.client("--wait", *targets, "--", "true", check=0).stdout.split()
+        self.assertEqual([cluster.status(task)["assigned_node"] for task in tasks], names)
+
+    def test_a_node_is_called_as_its_machine_unless_told(self):
+        cluster = self.cluster
+        cluster.start()
+        runner = subprocess.Popen([PROGRAMS / "hakuriver.runner"], env=cluster.environment(), stderr=subprocess.DEVNULL)
+        self.addCleanup(runner.wait)
+        self.addCleanup(runner.terminate)
+        cluster.wait_for_nodes([socket.gethostname()])
+
+    def test_a_runner_with_a_port_answers_reads_there(self):
+        cluster = self.cluster
+        cluster.start()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        text = (cluster.home / "config.toml").read_text()
+        (cluster.home / "config.toml").write_text(text.replace("[network]\n", f"[network]\nrunner_port = {port}\n"))
+        cluster.start_runner("reads")
+        cluster.wait_for_nodes(["reads"])
+        url = cluster.json("--list-nodes")["nodes"][0]["url"]
+        self.assertEqual(url, f"http://127.0.0.1:{port}")
+        token = (cluster.home / "token").read_text().strip()
+        ask = urllib.request.Request(f"{url}/health", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(ask, timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}/health", timeout=10)
+        self.assertEqual(refused.exception.code, 401)
+        refused.exception.close()
 
     def test_what_is_missing_is_one_line_with_its_key_and_path(self):
         for name, variable, words in (
