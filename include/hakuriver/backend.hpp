@@ -40,7 +40,7 @@ struct StartOrder {
   // The following are there for ranges of one only.
   std::uint32_t slot = 0;                               // the place it has, from 1
   const Command* command = nullptr;                     // valid during the call
-  const std::vector<std::string>* variables = nullptr;  // likewise: "NAME=value", stronger than the command's own
+  const std::vector<std::string>* variables = nullptr;  // likewise: "NAME=value", besides all others
   int stdin_fd = -1;                                    // -1: nothing to read
   int stdout_fd = -1;  // where its output goes instead of where the backend sends it; -1: there
   int stderr_fd = -1;
@@ -64,7 +64,7 @@ class BackendEvents {
   virtual void started(std::uint64_t index, std::uint32_t attempt, std::int64_t process) = 0;
   virtual void output(std::uint64_t index, std::uint32_t attempt, OutputStream stream, std::string_view bytes) = 0;
   virtual void ended(std::uint64_t index, std::uint32_t attempt, const AttemptEnd& end) = 0;
-  virtual void watched() = 0;  // a descriptor that the backend was given to watch is readable
+  virtual void readable(int descriptor) = 0;  // one that the backend was asked to watch
 };
 
 enum class StopHow : std::uint8_t {
@@ -91,11 +91,17 @@ class Backend {
   virtual void stop_all(StopHow how) = 0;
   virtual void stop(std::uint64_t index, StopHow how) = 0;
 
-  // Returns after events, or when `deadline` has passed; no deadline: only after events.
+  // Tells readable() where it is, as long as it is, from each wait() on.
+  virtual Status watch(int descriptor) = 0;
+  virtual void unwatch(int descriptor) = 0;
+
+  // Returns after events, or when `deadline` has passed, or when settle() is to be asked again. No deadline: not for
+  // the sake of the time.
   virtual Status wait(std::optional<MonotonicTime> deadline, BackendEvents& events) = 0;
 
-  // Whether something goes on that the run must wait for although no command runs: remains of commands that are ended.
-  virtual bool is_idle() const = 0;
+  // Nothing runs and nothing more will be started: brings remains of commands to their end. True when all are gone;
+  // else it is to be asked again after wait().
+  virtual bool settle() = 0;
 };
 
 }  // namespace v1

@@ -44,6 +44,8 @@ struct ChildOptions {
   std::vector<std::string> environment;  // "NAME=value", in addition to ours and stronger; a command's own is stronger
   std::string working_directory;         // empty: ours
   int nice = 0;                          // added to our niceness
+  std::vector<int> unblocked_signals;    // that the calling thread blocks for itself, and commands do not
+  bool run_variables = true;             // HAKURUN_INDEX and so on, see run_sweep.hpp
   int first_stdin = -1;  // what the first command reads, still open for us; -1, and for all others: nothing
   // Variables of places: a command in place k (from 1) gets the ((k - 1) mod size)-th list. For devices that one
   // command at a time may have.
@@ -66,6 +68,8 @@ struct RunOptions {
   std::chrono::microseconds delay{0};       // between two starts
   double max_load = 0;                      // 0: none; else nothing more starts while the load average is above
   std::uint64_t min_free_memory_bytes = 0;  // nothing more starts while less memory than this is available
+  bool join_jobserver = false;   // takes a place of the jobserver that MAKEFLAGS names, if any, for each command
+  bool offer_jobserver = false;  // where none is joined: the commands are handed one, with `jobs` places for all
 
   // Records
   std::string joblog;         // the journal's file; empty: none. It must not exist, unless the run goes on with it:

@@ -1,12 +1,10 @@
 #include "cli/hakurun_output.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include "platform/system_error.hpp"
@@ -14,7 +12,8 @@
 namespace hakuriver::cli {
 namespace {
 
-constexpr std::size_t kMostInMemory = 64 * 1024;
+constexpr std::size_t kOut = 0;
+constexpr std::size_t kErr = 1;
 
 bool is_regular(int fd) {
   struct stat status {};
@@ -32,17 +31,28 @@ Status write_all(int fd, std::string_view bytes) {
   return Unit{};
 }
 
-// A file without a name: nothing is left of it, whatever becomes of us.
-Result<platform::Descriptor> open_spill_file() {
-  const char* given = std::getenv("TMPDIR");
-  const std::string directory = given != nullptr && *given != '\0' ? given : "/tmp";
-  platform::Descriptor file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (file.is_open()) return file;
-  std::string name = directory + "/hakurun.XXXXXX";  // for file systems without O_TMPFILE
-  platform::Descriptor named(::mkostemp(name.data(), O_CLOEXEC));
-  if (!named.is_open()) return platform::system_error("cannot make a file in '" + directory + "'", errno);
-  ::unlink(name.c_str());
-  return named;
+// A name in front of lines must not break them.
+std::string make_tag(std::string_view name) {
+  std::string tag(name);
+  for (char& c : tag) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) c = '?';
+  }
+  return tag + '\t';
+}
+
+// The tag in front of each line that begins in `bytes`.
+std::string with_tags(const std::string& tag, std::string_view bytes, bool is_mid_line) {
+  std::string text;
+  while (!bytes.empty()) {
+    const auto newline = bytes.find('\n');
+    const std::string_view line = bytes.substr(0, newline == std::string_view::npos ? newline : newline + 1);
+    if (!is_mid_line) text += tag;
+    text += line;
+    is_mid_line = false;
+    bytes.remove_prefix(line.size());
+  }
+  return text;
 }
 
 }  // namespace
@@ -64,67 +74,109 @@ Status PatientWriter::write(int fd, std::string_view bytes) const {
   return Unit{};
 }
 
-GroupedOutput::GroupedOutput(PatientWriter writer, int stdout_fd, int stderr_fd)
-    : writer_(std::move(writer)), targets_{stdout_fd, stderr_fd} {}
+CommandOutput::CommandOutput(PatientWriter writer, int stdout_fd, int stderr_fd, OutputStyle style)
+    : writer_(std::move(writer)), targets_{stdout_fd, stderr_fd}, style_(style) {}
 
-void GroupedOutput::begin(std::uint64_t index) { kept_.try_emplace(index); }
+void CommandOutput::begin(std::uint64_t index, std::string_view name) {
+  const auto [entry, is_new] = entries_.try_emplace(index);
+  if (!is_new) return;
+  if (style_.tag) entry->second.tag = make_tag(name);
+  if (style_.keep_order) order_.push_back(index);
+}
 
-Status GroupedOutput::add(std::uint64_t index, engine::OutputStream stream, std::string_view bytes) {
+bool CommandOutput::is_live(std::uint64_t index) const {
+  return style_.by_lines && (!style_.keep_order || order_.front() == index);
+}
+
+Status CommandOutput::add(std::uint64_t index, OutputStream stream, std::string_view bytes) {
   const auto place = static_cast<std::size_t>(stream);
-  const auto found = kept_.find(index);
-  if (found == kept_.end()) return writer_.write(targets_[place], bytes);
-  Kept& kept = found->second[place];
-  kept.memory += bytes;
-  if (kept.memory.size() <= kMostInMemory) return Unit{};
-  const auto spilled = spill(kept);
-  if (spilled) return Unit{};
-  const auto written = write_out(kept, targets_[place]);
-  if (!written) return written.error();
-  return Error{Errc::limit, "output cannot be kept together: " + spilled.error().message};
+  const auto found = entries_.find(index);
+  if (found == entries_.end()) return writer_.write(targets_[place], bytes);
+  Entry& entry = found->second;
+  if (is_live(index)) return add_live(entry, place, bytes);
+  const auto kept = spool_.append(entry.streams[place].kept, bytes);
+  if (kept) return Unit{};
+  const auto written = write_kept(entry, place);
+  return written ? kept : written;
 }
 
-Status GroupedOutput::spill(Kept& kept) const {
-  if (!kept.file.is_open()) {
-    auto file = open_spill_file();
-    if (!file) return file.error();
-    kept.file = std::move(*file);
+Status CommandOutput::add_live(Entry& entry, std::size_t place, std::string_view bytes) {
+  // In order nobody else writes, so that lines cannot be cut by others.
+  const auto newline = style_.keep_order ? bytes.size() - 1 : bytes.rfind('\n');
+  if (newline != std::string_view::npos) {
+    Status written = write_kept(entry, place);
+    if (written) written = write(entry, place, bytes.substr(0, newline + 1));
+    if (!written) return written;
+    bytes.remove_prefix(newline + 1);
   }
-  while (!kept.memory.empty()) {
-    const auto count = ::write(kept.file.get(), kept.memory.data(), kept.memory.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return platform::system_error("no room for it in the temporary directory", errno);
-    kept.memory.erase(0, static_cast<std::size_t>(count));
+  const auto kept = spool_.append(entry.streams[place].kept, bytes);
+  if (kept) return Unit{};
+  const auto written = write_kept(entry, place);
+  return written ? kept : written;
+}
+
+Status CommandOutput::write_kept(Entry& entry, std::size_t place) {
+  return spool_.take_out(entry.streams[place].kept, [&](std::string_view bytes) { return write(entry, place, bytes); });
+}
+
+Status CommandOutput::write(Entry& entry, std::size_t place, std::string_view bytes) {
+  if (bytes.empty()) return Unit{};
+  bool& is_mid_line = entry.streams[place].is_mid_line;
+  const bool was_mid_line = std::exchange(is_mid_line, bytes.back() != '\n');
+  if (!style_.tag) return writer_.write(targets_[place], bytes);
+  return writer_.write(targets_[place], with_tags(entry.tag, bytes, was_mid_line));
+}
+
+Status CommandOutput::write_whole(Entry& entry) {
+  for (const std::size_t place : {kOut, kErr}) {
+    Status written = write_kept(entry, place);
+    const bool lacks_end = entry.streams[place].is_mid_line && (style_.tag || style_.by_lines);
+    if (written && lacks_end) written = writer_.write(targets_[place], "\n");
+    entry.streams[place].is_mid_line = false;
+    if (!written) return written;
   }
   return Unit{};
 }
 
-Status GroupedOutput::write_out(Kept& kept, int fd) const {
-  if (kept.file.is_open()) {
-    std::string part(kMostInMemory, '\0');
-    ::lseek(kept.file.get(), 0, SEEK_SET);
-    for (auto count = ::read(kept.file.get(), part.data(), part.size()); count > 0;
-         count = ::read(kept.file.get(), part.data(), part.size())) {
-      const auto written = writer_.write(fd, std::string_view(part).substr(0, static_cast<std::size_t>(count)));
-      if (!written) return written.error();
-    }
-    kept.file = platform::Descriptor();
+Status CommandOutput::finish(std::uint64_t index, bool is_tried_again) {
+  const auto found = entries_.find(index);
+  if (found == entries_.end()) return Unit{};
+  if (style_.keep_order) {
+    if (is_tried_again) return Unit{};
+    found->second.has_ended = true;
+    return write_those_whose_turn_it_is();
   }
-  const auto written = writer_.write(fd, kept.memory);
-  kept.memory.clear();
-  return written;
-}
-
-Status GroupedOutput::finish(std::uint64_t index) {
-  const auto found = kept_.find(index);
-  if (found == kept_.end()) return Unit{};
   // Taken out first: while writing waits, a signal may end the run.
-  auto kept = std::move(found->second);
-  kept_.erase(found);
-  for (const std::size_t place : {std::size_t{0}, std::size_t{1}}) {
-    const auto written = write_out(kept[place], targets_[place]);
-    if (!written) return written.error();
+  Entry entry = std::move(found->second);
+  entries_.erase(found);
+  return write_whole(entry);
+}
+
+Status CommandOutput::write_those_whose_turn_it_is() {
+  Status status = Unit{};
+  while (status && !order_.empty()) {
+    const auto found = entries_.find(order_.front());
+    if (!found->second.has_ended) {
+      // It is the first now: from here on its lines go out as they come.
+      for (const std::size_t place : {kOut, kErr}) {
+        if (status && style_.by_lines) status = write_kept(found->second, place);
+      }
+      break;
+    }
+    Entry entry = std::move(found->second);
+    entries_.erase(found);
+    order_.pop_front();
+    status = write_whole(entry);
   }
-  return Unit{};
+  return status;
+}
+
+Status CommandOutput::finish_all() {
+  for (auto& [index, entry] : entries_) entry.has_ended = true;
+  if (style_.keep_order) return write_those_whose_turn_it_is();
+  Status status = Unit{};
+  while (status && !entries_.empty()) status = finish(entries_.begin()->first);
+  return status;
 }
 
 }  // namespace hakuriver::cli

@@ -5,9 +5,9 @@
 
 #include <utility>
 
-#include "engine/local.hpp"
 #include "engine/program_path.hpp"
 #include "hakuriver/plan.hpp"
+#include "hakuriver/run_sweep.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -68,15 +68,12 @@ class OneCommand : public Plan {
 bool module_exists(const std::string& python, const std::string& name) {
   const OneCommand plan({python, "-c", kFindModule, name});
   bool exists = true;
-  engine::LocalOptions options;
-  options.children = engine::ChildDefaults::of_this_process();
+  RunOptions options;
   options.capture = true;  // importing a package may print
-  engine::LocalEvents events;
-  events.ended = [&exists](const engine::CommandEnd& end) {
-    exists = end.outcome != Outcome{OutcomeKind::exited, kNoSuchModule};
-  };
-  const Status status = engine::LocalRun(plan, std::move(options), std::move(events)).run();
-  return !status || exists;
+  RunEvents events;
+  events.ended = [&exists](const RunEnd& end) { exists = end.outcome != Outcome{OutcomeKind::exited, kNoSuchModule}; };
+  const auto summary = hakuriver::run_sweep(plan, options, events);
+  return !summary || exists;
 }
 
 bool is_regular_file(const std::string& path) {

@@ -24,6 +24,7 @@ SignalWatch::SignalWatch() {
   descriptor_ = platform::Descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   ::sigaddset(&wanted, SIGPIPE);
   ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+  blocked_ = wanted;
 }
 
 SignalWatch::~SignalWatch() {
@@ -35,6 +36,14 @@ SignalWatch::~SignalWatch() {
   while (::sigtimedwait(&pipe, nullptr, &no_wait) > 0) {
   }
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+std::vector<int> SignalWatch::blocked() const {
+  std::vector<int> numbers;
+  for (int number = 1; number < NSIG; ++number) {
+    if (::sigismember(&blocked_, number) == 1 && ::sigismember(&before_, number) == 0) numbers.push_back(number);
+  }
+  return numbers;
 }
 
 std::optional<int> SignalWatch::next() const {

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <optional>
+#include <vector>
 
 #include "platform/descriptor.hpp"
 
@@ -20,6 +21,9 @@ class SignalWatch {
 
   int descriptor() const noexcept { return descriptor_.get(); }
 
+  // The signals that it blocks, and that were not blocked before.
+  std::vector<int> blocked() const;
+
   // The next signal that has come; nothing if there is none.
   std::optional<int> next() const;
 
@@ -28,6 +32,7 @@ class SignalWatch {
 
  private:
   sigset_t before_{};
+  sigset_t blocked_{};
   platform::Descriptor descriptor_;
 };
 

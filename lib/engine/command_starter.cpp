@@ -16,12 +16,12 @@ bool names_same_variable(const char* entry, std::string_view other) {
   return !name.empty() && std::strncmp(entry, name.data(), name.size()) == 0;
 }
 
-StartFailure describe(const Spawned& spawned, const Command& command, const std::string& path) {
+StartFailure describe(const Spawned& spawned, const std::string& directory, const std::string& path) {
   switch (spawned.failed_step) {
     case SpawnStep::execute:
       return describe_execute_failure(path, spawned.error_number);
     case SpawnStep::working_directory:
-      return describe_machine_failure("cannot enter '" + command.working_directory + "'", spawned.error_number);
+      return describe_machine_failure("cannot enter '" + directory + "'", spawned.error_number);
     case SpawnStep::clone:
       break;
   }
@@ -30,22 +30,28 @@ StartFailure describe(const Spawned& spawned, const Command& command, const std:
 
 }  // namespace
 
-CommandStarter::CommandStarter(const ChildDefaults& defaults, int stdin_fd)
-    : defaults_(defaults), stdin_fd_(stdin_fd), spawner_(defaults.signal_mask, defaults.open_files) {}
+CommandStarter::CommandStarter(const ChildDefaults& defaults)
+    : defaults_(defaults), spawner_(defaults.signal_mask, defaults.open_files) {}
 
 // execve's parameters are not const for reasons of history only (POSIX, rationale of exec); it does not write.
-void CommandStarter::set_environment(const Command& command) {
-  if (environment_is_default_ && command.environment.empty()) return;
-  environment_.clear();
-  for (const auto& entry : defaults_.environment) environment_.push_back(const_cast<char*>(entry.c_str()));
+void CommandStarter::set_environment(const Command& command, const std::vector<std::string>* variables) {
+  if (begins_with_defaults_) {
+    environment_.resize(defaults_.environment.size());
+  } else {
+    environment_.clear();
+    for (const auto& entry : defaults_.environment) environment_.push_back(const_cast<char*>(entry.c_str()));
+  }
   for (const auto& entry : command.environment) {
     auto place = environment_.begin();
     while (place != environment_.end() && !names_same_variable(*place, entry)) ++place;
     if (place == environment_.end()) place = environment_.insert(place, nullptr);
     *place = const_cast<char*>(entry.c_str());
   }
+  begins_with_defaults_ = command.environment.empty();
+  if (variables != nullptr) {
+    for (const auto& entry : *variables) environment_.push_back(const_cast<char*>(entry.c_str()));
+  }
   environment_.push_back(nullptr);
-  environment_is_default_ = command.environment.empty();
 }
 
 std::string_view CommandStarter::path_variable() const {
@@ -59,7 +65,7 @@ std::string_view CommandStarter::path_variable() const {
 std::optional<std::string> CommandStarter::find_path(const Command& command) {
   const std::string& name = command.argv.front();
   if (name.find('/') != std::string::npos) return name;
-  const bool same_place = command.environment.empty() && command.working_directory.empty();
+  const bool same_place = command.environment.empty();
   if (same_place && name == found_name_) return found_path_;
   auto path = find_program(name, path_variable());
   if (path && same_place) {
@@ -69,9 +75,15 @@ std::optional<std::string> CommandStarter::find_path(const Command& command) {
   return path;
 }
 
-std::variant<Spawned, StartFailure> CommandStarter::start(const Command& command, ChildOutput output) {
+const std::string& CommandStarter::directory_of(const Command& command) const {
+  return command.working_directory.empty() ? defaults_.working_directory : command.working_directory;
+}
+
+std::variant<Spawned, StartFailure> CommandStarter::start(const Command& command,
+                                                          const std::vector<std::string>* variables,
+                                                          ChildStreams streams) {
   if (command.argv.empty() || command.argv.front().empty()) return describe_not_found("");
-  set_environment(command);
+  set_environment(command, variables);
   const auto path = find_path(command);
   if (!path) return describe_not_found(command.argv.front());
 
@@ -83,12 +95,14 @@ std::variant<Spawned, StartFailure> CommandStarter::start(const Command& command
   request.path = path->c_str();
   request.argv = argv_.data();
   request.environment = environment_.data();
-  request.working_directory = command.working_directory.empty() ? nullptr : command.working_directory.c_str();
-  request.stdin_fd = stdin_fd_;
-  request.stdout_fd = output.stdout_fd;
-  request.stderr_fd = output.stderr_fd;
+  const std::string& directory = directory_of(command);
+  request.working_directory = directory.empty() ? nullptr : directory.c_str();
+  request.stdin_fd = streams.stdin_fd;
+  request.stdout_fd = streams.stdout_fd;
+  request.stderr_fd = streams.stderr_fd;
+  request.nice = defaults_.nice ? &*defaults_.nice : nullptr;
   auto spawned = spawner_.spawn(request);
-  if (spawned.pid < 0) return describe(spawned, command, *path);
+  if (spawned.pid < 0) return describe(spawned, directory, *path);
   return spawned;
 }
 

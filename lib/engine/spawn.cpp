@@ -67,6 +67,7 @@ HAKURIVER_UNINSTRUMENTED int run_child(void* argument) {
   set_descriptor(request.stdin_fd, 0);
   set_descriptor(request.stdout_fd, 1);
   set_descriptor(request.stderr_fd, 2);
+  if (request.nice != nullptr) ::syscall(SYS_setpriority, PRIO_PROCESS, 0, *request.nice);
   if (plan.open_files != nullptr) ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, plan.open_files, nullptr);
   if (request.working_directory != nullptr && ::syscall(SYS_chdir, request.working_directory) != 0) {
     plan.step = SpawnStep::working_directory;

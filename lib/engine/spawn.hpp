@@ -23,6 +23,7 @@ struct SpawnRequest {
   int stdin_fd = 0;
   int stdout_fd = 1;
   int stderr_fd = 2;
+  const int* nice = nullptr;  // its niceness, -20 to 19; null: ours
 };
 
 enum class SpawnStep : std::uint8_t { clone, working_directory, execute };

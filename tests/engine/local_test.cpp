@@ -1,10 +1,9 @@
-#include "engine/local.hpp"
-
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,13 +18,9 @@
 #include <vector>
 
 #include "engine/plans.hpp"
+#include "hakuriver/run_sweep.hpp"
 
 using namespace hakuriver;
-using engine::CommandEnd;
-using engine::LocalEvents;
-using engine::LocalOptions;
-using engine::LocalRun;
-using engine::OutputStream;
 using hakuriver::test::CommandList;
 using hakuriver::test::Script;
 
@@ -56,44 +51,57 @@ class TempDirectory {
   std::string path_;
 };
 
+// What is kept of an end.
+struct End {
+  std::uint64_t index;
+  Outcome outcome;
+  Usage usage;
+  std::string message;
+};
+
 // A run that remembers everything.
 struct Record {
   std::vector<std::uint64_t> started;
-  std::vector<CommandEnd> ends;
+  std::vector<End> ends;
   std::map<std::uint64_t, std::string> out;
   std::map<std::uint64_t, std::string> err;
   std::size_t running = 0;
   std::size_t most_running = 0;
+  RunSummary summary;
 
-  LocalEvents events() {
-    LocalEvents made;
-    made.started = [this](std::uint64_t index, pid_t) {
-      started.push_back(index);
+  RunEvents events() {
+    RunEvents made;
+    made.started = [this](const RunStart& start) {
+      started.push_back(start.index);
       most_running = std::max(most_running, ++running);
     };
-    made.output = [this](std::uint64_t index, OutputStream stream, std::string_view bytes) {
-      (stream == OutputStream::out ? out : err)[index] += bytes;
+    made.output = [this](const RunOutput& output) {
+      (output.stream == OutputStream::out ? out : err)[output.index] += output.bytes;
     };
-    made.ended = [this](const CommandEnd& end) {
+    made.ended = [this](const RunEnd& end) {
       if (end.message.empty()) --running;
-      ends.push_back(end);
+      ends.push_back({end.index, end.outcome, end.usage, end.message});
     };
     return made;
   }
+
+  void run(const Plan& plan, const RunOptions& options, const RunEvents& given) {
+    const auto result = run_sweep(plan, options, given);
+    CHECK(result);
+    if (result) summary = *result;
+  }
 };
 
-LocalOptions captured(std::uint32_t parallelism = 1) {
-  LocalOptions options;
-  options.children = engine::ChildDefaults::of_this_process();
-  options.parallelism = parallelism;
+RunOptions captured(std::uint32_t jobs = 1) {
+  RunOptions options;
+  options.jobs = jobs;
   options.capture = true;
   return options;
 }
 
-Record run(const Plan& plan, LocalOptions options) {
+Record run(const Plan& plan, const RunOptions& options) {
   Record record;
-  const Status status = LocalRun(plan, std::move(options), record.events()).run();
-  CHECK(status);
+  record.run(plan, options, record.events());
   return record;
 }
 
@@ -165,7 +173,7 @@ TEST_CASE("outputs that are held open for ever are given up before they use up w
   low.rlim_cur = count_descriptors() + 20;
   auto options = captured(2);
   ::setrlimit(RLIMIT_NOFILE, &low);
-  const auto record = run(Script(script, 20), std::move(options));
+  const auto record = run(Script(script, 20), options);
   ::setrlimit(RLIMIT_NOFILE, &before);
   CHECK(record.ends.size() == 20);
   for (const auto& end : record.ends) CHECK(end.outcome == Outcome{OutcomeKind::exited, 0});
@@ -219,7 +227,7 @@ TEST_CASE("a command's own directory and environment are used, and stronger than
   Command plain = command({"sh", "-c", "echo $A $B $C"});
   Command lost = plain;
   lost.working_directory = directory.path() + "/absent";
-  const auto record = run(CommandList({plain, changed, plain, lost}), std::move(options));
+  const auto record = run(CommandList({plain, changed, plain, lost}), options);
   CHECK(record.out.at(0) == "1 2\n");
   CHECK(record.out.at(1) == "1 3 4\n" + directory.path() + "\n");
   CHECK(record.out.at(2) == "1 2\n");
@@ -251,12 +259,13 @@ TEST_CASE("handlers, the mask and ignored signals of the caller do not reach a c
   handled.sa_handler = [](int) {};
   ::sigaction(SIGUSR1, &handled, &before);
   auto options = captured();
+  options.children.unblocked_signals = {SIGUSR1};
   sigset_t blocked;
   sigset_t mask_before;
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &mask_before);
-  const auto record = run(CommandList({command({"cat", "/proc/self/status"})}), std::move(options));
+  const auto record = run(CommandList({command({"cat", "/proc/self/status"})}), options);
   sigset_t mask_after;
   ::pthread_sigmask(SIG_SETMASK, &mask_before, &mask_after);
   ::sigaction(SIGUSR1, &before, nullptr);
@@ -268,20 +277,22 @@ TEST_CASE("handlers, the mask and ignored signals of the caller do not reach a c
 TEST_CASE("terminate stops a run with all that the commands have started") {
   Record record;
   std::vector<pid_t> pids;
-  LocalRun* current = nullptr;
-  LocalEvents events = record.events();
-  events.output = [&](std::uint64_t index, OutputStream, std::string_view bytes) {
-    record.out[index] += bytes;
-    if (record.out[index].back() != '\n') return;
-    pids.push_back(std::stoi(record.out[index]));
-    if (pids.size() == 3) current->terminate();
+  auto control = RunControl::make();
+  RunEvents events = record.events();
+  events.output = [&](const RunOutput& output) {
+    std::string& out = record.out[output.index] += output.bytes;
+    if (out.back() != '\n') return;
+    pids.push_back(std::stoi(out));
+    if (pids.size() == 3) control->terminate();
   };
-  const Script plan("sleep 1000 & echo $!; wait", 100);
-  LocalRun run(plan, captured(3), events);
-  current = &run;
-  CHECK(run.run());
-  CHECK(run.started() == 3);
-  CHECK(run.running() == 0);
+  auto options = captured(3);
+  options.control = &*control;
+  record.run(Script("sleep 1000 & echo $!; wait", 100), options, events);
+  CHECK(record.started.size() == 3);
+  CHECK(record.running == 0);
+  CHECK(record.summary.not_started == 97);
+  CHECK(record.summary.stopped == 3);
+  CHECK(record.summary.interrupted);
   REQUIRE(record.ends.size() == 3);
   for (const auto& end : record.ends) CHECK(end.outcome == Outcome{OutcomeKind::signaled, SIGTERM});
   for (const pid_t pid : pids) CHECK(!is_running(pid));
@@ -289,17 +300,16 @@ TEST_CASE("terminate stops a run with all that the commands have started") {
 
 TEST_CASE("kill ends what does not listen to terminate") {
   Record record;
-  LocalRun* current = nullptr;
-  LocalEvents events = record.events();
+  auto control = RunControl::make();
+  RunEvents events = record.events();
   int answers = 0;
-  events.output = [&](std::uint64_t, OutputStream, std::string_view) {
-    if (++answers == 1) current->terminate();
-    if (answers == 2) current->kill();
+  events.output = [&](const RunOutput&) {
+    if (++answers == 1) control->terminate();
+    if (answers == 2) control->kill();
   };
-  const Script plan("trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done", 5);
-  LocalRun run(plan, captured(1), events);
-  current = &run;
-  CHECK(run.run());
+  auto options = captured(1);
+  options.control = &*control;
+  record.run(Script("trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done", 5), options, events);
   REQUIRE(record.ends.size() == 1);
   CHECK(record.ends[0].outcome == Outcome{OutcomeKind::signaled, SIGKILL});
 }
@@ -307,40 +317,45 @@ TEST_CASE("kill ends what does not listen to terminate") {
 TEST_CASE("a descendant that outlives its leader's TERM has time to finish") {
   const TempDirectory directory;
   Record record;
-  LocalRun* current = nullptr;
-  LocalEvents events = record.events();
-  events.output = [&](std::uint64_t, OutputStream, std::string_view) { current->terminate(); };
+  auto control = RunControl::make();
+  RunEvents events = record.events();
+  events.output = [&](const RunOutput&) { control->terminate(); };
   const std::string script = "sh -c 'trap \"sleep 0.2; echo saved > " + directory.path() +
                              "/saved; exit\" TERM; echo ready; while :; do sleep 0.02; done' & wait";
-  const Script plan(script, 1);
-  LocalRun run(plan, captured(1), events);
-  current = &run;
-  CHECK(run.run());
+  auto options = captured(1);
+  options.control = &*control;
+  record.run(Script(script, 1), options, events);
   CHECK(std::filesystem::exists(directory.path() + "/saved"));
 }
 
-TEST_CASE("another thread stops a run through the watched descriptor, even one whose commands all fail to start") {
-  const int wish = ::eventfd(0, EFD_CLOEXEC);
+TEST_CASE("another thread stops a run, even one whose commands all fail to start") {
   class Endless : public Plan {
    public:
     std::uint64_t size() const override { return std::numeric_limits<std::uint64_t>::max(); }
     Command at(std::uint64_t) const override { return command({"/no/such/program"}); }
   };
-  const Endless plan;
-  LocalRun* current = nullptr;
-  LocalEvents events;
-  events.watched = [&] { current->terminate(); };
+  auto control = RunControl::make();
   auto options = captured(2);
-  options.watched_fd = wish;
-  LocalRun run(plan, std::move(options), events);
-  current = &run;
-  std::thread other([wish] {
-    const std::uint64_t one = 1;
-    CHECK(::write(wish, &one, sizeof one) == sizeof one);
-  });
-  CHECK(run.run());
+  options.control = &*control;
+  std::thread other([&control] { control->terminate(); });
+  const auto summary = run_sweep(Endless(), options);
   other.join();
+  REQUIRE(summary);
+  CHECK(summary->interrupted);
+}
+
+TEST_CASE("a watched descriptor is told of while commands run") {
+  const int wish = ::eventfd(1, EFD_CLOEXEC);
+  auto control = RunControl::make();
+  auto options = captured();
+  options.control = &*control;
+  options.watched_fd = wish;
+  RunEvents events;
+  events.watched = [&] { control->kill(); };
+  const auto summary = run_sweep(CommandList({command({"sleep", "1000"})}), options, events);
   ::close(wish);
+  REQUIRE(summary);
+  CHECK(summary->stopped + summary->not_started == 1);
 }
 
 TEST_CASE("where descriptors run out, the run waits for its own commands and goes on") {
@@ -350,7 +365,7 @@ TEST_CASE("where descriptors run out, the run waits for its own commands and goe
   low.rlim_cur = count_descriptors() + 12;
   auto options = captured(50);
   ::setrlimit(RLIMIT_NOFILE, &low);
-  const auto record = run(Script("ulimit -n; sleep 0.02", 60), std::move(options));
+  const auto record = run(Script("ulimit -n; sleep 0.02", 60), options);
   ::setrlimit(RLIMIT_NOFILE, &before);
   CHECK(record.ends.size() == 60);
   CHECK(record.most_running < 50);
@@ -376,7 +391,7 @@ TEST_CASE("output that is not captured goes to the descriptors given") {
   options.stdout_fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   options.stderr_fd = options.stdout_fd;
   const int opened = options.stdout_fd;
-  run(Script("echo out$1; echo err$1 >&2", 2), std::move(options));
+  run(Script("echo out$1; echo err$1 >&2", 2), options);
   ::close(opened);
   std::ifstream file(path);
   CHECK(std::string((std::istreambuf_iterator<char>(file)), {}) == "out0\nerr0\nout1\nerr1\n");

@@ -16,12 +16,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <queue>
 #include <vector>
 
 #include "hakuriver/backend.hpp"
 #include "hakuriver/run/running_ranges.hpp"
 #include "hakuriver/run/runtime_median.hpp"
+#include "hakuriver/run/waiting_retries.hpp"
 #include "hakuriver/run_events.hpp"
 #include "hakuriver/run_options.hpp"
 #include "hakuriver/time.hpp"
@@ -80,8 +80,8 @@ class RunSchedule {
     if (!may_start(now)) return std::nullopt;
     PlannedStart start;
     if (has_due_retry(now)) {
-      start = {waiting_.top().position, 1, waiting_.top().attempt};
-      waiting_.pop();
+      const auto retry = waiting_.take();
+      start = {retry.position, 1, retry.attempt};
     } else if (may_start_fresh()) {
       start = {next_fresh_,
                std::min({most, policy_.longest_range, policy_.places - running_.size(), size_ - next_fresh_}), 1};
@@ -105,17 +105,19 @@ class RunSchedule {
     ++summary_.skipped;
   }
 
-  // The backend has no room for what next() has just given: nothing starts until something has ended.
+  // What next() has just given cannot start: nothing does until something has ended, or release(). Where nothing runs
+  // it can be had again at once.
   void refused(const PlannedStart& start) {
-    running_.remove(start.first, start.count);
-    summary_.attempts -= start.count;
-    is_short_ = running_.size() > 0;
-    if (start.attempt == 1) {
-      next_fresh_ = start.first;
-    } else {
-      waiting_.push({{}, start.first, start.attempt});
-    }
+    put_back(start);
+    is_held_ = running_.size() > 0;
   }
+
+  // The same, but nothing starts in any case.
+  void hold(const PlannedStart& start) {
+    put_back(start);
+    is_held_ = true;
+  }
+  void release() noexcept { is_held_ = false; }
 
   // None where no such attempt runs: the report came late, or twice.
   std::optional<AttemptVerdict> ended(std::uint64_t position, std::uint32_t attempt, const AttemptReport& report,
@@ -125,7 +127,7 @@ class RunSchedule {
     AttemptVerdict verdict;
     verdict.timed_out = report.timed_out || range->state != RunningState::runs;
     running_.remove(position, 1);
-    is_short_ = false;
+    is_held_ = false;
     verdict.verdict = judge(report, verdict.timed_out, attempt);
     count(verdict, position, attempt, report.elapsed, now);
     return verdict;
@@ -135,7 +137,7 @@ class RunSchedule {
   void finish() {
     is_stopping_ = true;
     summary_.failed += waiting_.size();
-    waiting_ = {};
+    waiting_.clear();
   }
 
   // Starts nothing more, because the user has ended what runs: what ends by a signal has been stopped.
@@ -169,9 +171,9 @@ class RunSchedule {
     const auto limit = time_limit();
     if (const auto* oldest = running_.oldest(RunningState::runs); limit && oldest) take(oldest->since + *limit);
     if (const auto* oldest = running_.oldest(RunningState::terminated)) take(oldest->since + policy_.term_grace);
-    if (is_stopping_ || is_short_ || running_.size() >= policy_.places) return at;
+    if (is_stopping_ || is_held_ || running_.size() >= policy_.places) return at;
     if (may_start_fresh()) take(next_start_);
-    if (!waiting_.empty()) take(std::max(next_start_, waiting_.top().due));
+    if (!waiting_.empty()) take(std::max(next_start_, waiting_.next().due));
     return at;
   }
 
@@ -192,20 +194,21 @@ class RunSchedule {
   }
 
  private:
-  struct Retry {
-    MonotonicTime due;
-    std::uint64_t position;
-    std::uint32_t attempt;
-    bool operator>(const Retry& other) const noexcept {
-      return due != other.due ? due > other.due : position > other.position;
+  void put_back(const PlannedStart& start) {
+    running_.remove(start.first, start.count);
+    summary_.attempts -= start.count;
+    if (start.attempt == 1) {
+      next_fresh_ = start.first;
+    } else {
+      waiting_.add({{}, start.first, start.attempt});
     }
-  };
+  }
 
   bool may_start(MonotonicTime now) const noexcept {
-    return !is_stopping_ && !is_short_ && running_.size() < policy_.places && now >= next_start_;
+    return !is_stopping_ && !is_held_ && running_.size() < policy_.places && now >= next_start_;
   }
   bool may_start_fresh() const noexcept { return next_fresh_ < size_ && waiting_.size() < kMostWaiting; }
-  bool has_due_retry(MonotonicTime now) const { return !waiting_.empty() && waiting_.top().due <= now; }
+  bool has_due_retry(MonotonicTime now) const { return !waiting_.empty() && waiting_.next().due <= now; }
 
   void run(const PlannedStart& start, MonotonicTime now) {
     running_.add(start.first, start.count, start.attempt, now);
@@ -252,7 +255,7 @@ class RunSchedule {
         ++summary_.stopped;
         return;
       case EndVerdict::retry:
-        waiting_.push({now + backoff_after(attempt), position, attempt + 1});
+        waiting_.add({now + backoff_after(attempt, policy_.backoff), position, attempt + 1});
         return;
       case EndVerdict::failed:
         ++summary_.failed;
@@ -260,13 +263,6 @@ class RunSchedule {
         halt_if_due();
         return;
     }
-  }
-
-  std::chrono::microseconds backoff_after(std::uint32_t attempt) const noexcept {
-    constexpr std::chrono::microseconds kLongest{3'600'000'000};
-    auto wait = policy_.backoff;
-    for (std::uint32_t i = 1; i < attempt && wait < kLongest; ++i) wait = std::min(wait * 2, kLongest);
-    return wait;
   }
 
   void halt_if_due() {
@@ -285,14 +281,14 @@ class RunSchedule {
   const SchedulePolicy policy_;
   std::uint64_t next_fresh_ = 0;
   RunningRanges running_;
-  std::priority_queue<Retry, std::vector<Retry>, std::greater<>> waiting_;
+  WaitingRetries waiting_;
   MonotonicTime next_start_;
   RuntimeMedian runtimes_;
   RunSummary summary_;
   std::optional<MonotonicTime> kill_all_at_;
   bool is_stopping_ = false;
   bool is_ending_all_ = false;
-  bool is_short_ = false;
+  bool is_held_ = false;
   bool halts_now_ = false;
 };
 

@@ -1,4 +1,4 @@
-#include "engine/process_groups.hpp"
+#include "engine/lingering_groups.hpp"
 
 #include <signal.h>
 
@@ -6,8 +6,10 @@
 
 namespace hakuriver::engine {
 
-void LingeringGroups::add(pid_t group, Clock::time_point now) {
-  if (::kill(-group, 0) == 0) groups_.push_back({group, now + kTermGrace, false});
+void LingeringGroups::add(pid_t group, Clock::time_point now, std::chrono::milliseconds grace, bool terminate_now) {
+  if (::kill(-group, terminate_now ? SIGTERM : 0) != 0) return;
+  if (terminate_now) ::kill(-group, SIGCONT);
+  groups_.push_back({group, now + grace, false});
 }
 
 void LingeringGroups::check(Clock::time_point now) {
