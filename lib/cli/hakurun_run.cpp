@@ -1,21 +1,21 @@
 #include "cli/hakurun_run.hpp"
 
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "cli/exit_status.hpp"
 #include "cli/hakurun_jobs.hpp"
 #include "cli/hakurun_output.hpp"
 #include "cli/hakurun_plan.hpp"
 #include "cli/hakurun_program.hpp"
 #include "cli/hakurun_signals.hpp"
-#include "engine/local.hpp"
+#include "hakuriver/run_sweep.hpp"
 #include "hakuriver/selection.hpp"
 
 namespace hakuriver::cli {
@@ -26,42 +26,9 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-// The commands that were chosen, in their order.
-class SelectedPlan : public Plan {
- public:
-  SelectedPlan(const CommandSweep& sweep, const HakurunOptions& options, ProgramFinder& programs)
-      : plan_(sweep, programs, options.shell), selection_(sweep.size(), options.run.selection) {}
-
-  std::uint64_t size() const override { return selection_.size(); }
-  std::uint64_t place(std::uint64_t k) const { return selection_.at(k); }
-  Command at(std::uint64_t k) const override { return plan_.at(place(k)); }
-
- private:
-  HakurunPlan plan_;
-  Selection selection_;
-};
-
-// Parallel commands take three descriptors each; the soft limit is often 1024 where much more is allowed. The commands
-// themselves keep what was given to us.
-class RaisedOpenFiles {
- public:
-  RaisedOpenFiles() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit raised = before_;
-    constexpr rlim_t kEnough = 4 * kMostJobs;
-    raised.rlim_cur = std::max(before_.rlim_cur, std::min(before_.rlim_max, kEnough));
-    ::setrlimit(RLIMIT_NOFILE, &raised);
-  }
-  ~RaisedOpenFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  RaisedOpenFiles(const RaisedOpenFiles&) = delete;
-  RaisedOpenFiles& operator=(const RaisedOpenFiles&) = delete;
-
- private:
-  rlimit before_{};
-};
-
-std::string describe(const engine::CommandEnd& end) {
+std::string describe(const RunEnd& end) {
   if (!end.message.empty()) return end.message;
+  if (end.timed_out) return "timed out";
   switch (end.outcome.kind) {
     case OutcomeKind::exited:
       return "exit " + std::to_string(end.outcome.value);
@@ -75,67 +42,105 @@ std::string describe(const engine::CommandEnd& end) {
   return "its exit status is not known";
 }
 
+OutputStyle style_of(const HakurunOptions& options) {
+  OutputStyle style;
+  style.keep_order = options.keep_order;
+  style.by_lines = options.line_buffer;
+  style.tag = options.tag;
+  return style;
+}
+
+// What many commands print has to be held apart; one after the other they may write for themselves.
+bool captures(const HakurunOptions& options, std::uint32_t jobs, std::uint64_t size) {
+  if (options.ungroup) return false;
+  return (jobs > 1 && size > 1) || options.tag || options.line_buffer || !options.run.results.empty();
+}
+
 // One run: what its events do.
 class SweepRun {
  public:
-  SweepRun(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams, ProgramFinder& programs)
+  SweepRun(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams, ProgramFinder& programs,
+           RunControl control)
       : sweep_(sweep),
         streams_(streams),
-        shell_(options.shell),
-        plan_(sweep, options, programs),
-        size_(plan_.size()),
-        parallelism_(choose_jobs(options, size_)),
+        options_(options),
+        plan_(sweep, programs, options.shell),
+        size_(Selection(sweep.size(), options.run.selection).size()),
+        control_(std::move(control)),
         output_({signals_.descriptor(), [this] { take_signals(); }, [this] { return killed_; }}, streams.out,
-                streams.err),
-        run_(plan_, local_options(), local_events()) {}
+                streams.err, style_of(options)) {}
 
   int run() {
-    const Status status = run_.run();
-    if (!status) say(streams_, status.error().message);
-    if (interrupted_) {
-      say(streams_, "interrupted: " + std::to_string(ended_) + " of " + std::to_string(size_) + " ended, " +
-                        std::to_string(stopped_) + " stopped, " + std::to_string(size_ - run_.started()) +
-                        " not started");
-      return 130;
+    const auto summary = hakuriver::run_sweep(plan_, run_options(), run_events());
+    check_output(output_.finish_all());
+    if (!summary) {
+      say(streams_, summary.error().message);
+      return exit_of(summary.error().code);
     }
-    if (failed_ > 0) say(streams_, std::to_string(failed_) + " of " + std::to_string(size_) + " failed");
-    return status && failed_ == 0 && !output_failed_ ? 0 : 1;
+    tell(*summary);
+    if (interrupted_) return exit_of_signal(SIGINT);
+    return summary->failed == 0 && !output_failed_ ? kExitGood : kExitFailed;
   }
 
  private:
-  engine::LocalOptions local_options() {
-    engine::LocalOptions options;
-    options.children = defaults_;
-    options.parallelism = parallelism_;
-    options.capture = parallelism_ > 1 && size_ > 1;
+  RunOptions run_options() {
+    RunOptions options = options_.run;
+    options.jobs = choose_jobs(options_, size_);
+    options.capture = captures(options_, options.jobs, size_);
     options.stdout_fd = streams_.out;
     options.stderr_fd = streams_.err;
+    options.children.unblocked_signals = signals_.blocked();
+    if (options_.first_reads_stdin) options.children.first_stdin = STDIN_FILENO;
+    options.join_jobserver = true;
+    options.offer_jobserver = options_.jobserver;
+    options.control = &control_;
     options.watched_fd = signals_.descriptor();
+    options.raise_open_files = true;
+    options.adopt_orphans = true;
     return options;
   }
 
-  engine::LocalEvents local_events() {
-    engine::LocalEvents events;
+  RunEvents run_events() {
+    RunEvents events;
     events.watched = [this] { take_signals(); };
-    events.started = [this](std::uint64_t index, pid_t) { output_.begin(index); };
-    events.output = [this](std::uint64_t index, engine::OutputStream stream, std::string_view bytes) {
-      check_output(output_.add(index, static_cast<OutputStream>(stream), bytes));
+    events.started = [this](const RunStart& start) {
+      ++running_;
+      output_.begin(start.index, start.command.name);
     };
-    events.ended = [this](const engine::CommandEnd& end) { take_end(end); };
+    events.output = [this](const RunOutput& output) {
+      check_output(output_.add(output.index, output.stream, output.bytes));
+    };
+    events.ended = [this](const RunEnd& end) { take_end(end); };
+    events.notice = [this](std::string_view line) { say(streams_, line); };
     return events;
   }
 
-  void take_end(const engine::CommandEnd& end) {
-    check_output(output_.finish(end.index));
-    const bool by_us = (interrupted_ || output_failed_) && end.outcome.kind == OutcomeKind::signaled;
-    if (by_us) {
-      ++stopped_;
-      return;
+  void take_end(const RunEnd& end) {
+    const bool was_started = end.message.empty();
+    if (was_started) --running_;
+    const bool is_tried_again = end.verdict == EndVerdict::retry;
+    check_output(output_.finish(end.index, is_tried_again));
+    if (end.verdict == EndVerdict::succeeded || end.verdict == EndVerdict::stopped) return;
+    const std::string again = is_tried_again ? ", to be tried again" : "";
+    say(streams_, "failed (" + describe(end) + again + "): " + command_line(sweep_, options_.shell, end.index));
+  }
+
+  void tell(const RunSummary& summary) const {
+    const auto count = [](std::uint64_t number) { return std::to_string(number); };
+    if (summary.skipped > 0) {
+      const std::string reason = options_.run.retry_failed ? " have not failed" : " have succeeded";
+      say(streams_, count(summary.skipped) + " of " + count(size_) + " left out: by the joblog they" + reason);
     }
-    ++ended_;
-    if (end.outcome == Outcome{OutcomeKind::exited, 0}) return;
-    ++failed_;
-    say(streams_, "failed (" + describe(end) + "): " + command_line(sweep_, shell_, plan_.place(end.index)));
+    if (summary.changed > 0 && options_.run.resume) {
+      say(streams_, count(summary.changed) + " ran with another command than the joblog has for them");
+    }
+    if (interrupted_ || summary.halted) {
+      const std::uint64_t ended = summary.succeeded + summary.failed;
+      say(streams_, std::string(interrupted_ ? "interrupted: " : "halted: ") + count(ended) + " of " + count(size_) +
+                        " ended, " + count(summary.stopped) + " stopped, " + count(summary.not_started) +
+                        " not started");
+    }
+    if (summary.failed > 0 && !interrupted_) say(streams_, count(summary.failed) + " of " + count(size_) + " failed");
   }
 
   // Nobody reads on (head): nothing is to be said, and nothing more to be run.
@@ -147,73 +152,40 @@ class SweepRun {
     }
     output_failed_ = true;
     if (status.error().code != Errc::unavailable) say(streams_, status.error().message);
-    run_.terminate();
+    control_.terminate();
   }
 
   void take_signals() {
     while (const auto signal = signals_.next()) {
       if (*signal == SIGTSTP) {
-        run_.suspend();
+        control_.suspend();
         SignalWatch::stop_this_process();
-        run_.resume();
+        control_.resume();
       } else if (interrupted_) {
         killed_ = true;
-        run_.kill();
+        control_.kill();
       } else {
         interrupted_ = true;
-        run_.terminate();
-        if (run_.running() > 0) {
-          say(streams_, "stopping " + std::to_string(run_.running()) + " running (once more to kill)");
-        }
+        control_.terminate();
+        if (running_ > 0) say(streams_, "stopping " + std::to_string(running_) + " running (once more to kill)");
       }
     }
   }
 
   const CommandSweep& sweep_;
   const HakurunStreams streams_;
-  const bool shell_;
-  SelectedPlan plan_;
+  const HakurunOptions& options_;
+  const HakurunPlan plan_;
   const std::uint64_t size_;
-  const std::uint32_t parallelism_;
-  const engine::ChildDefaults defaults_ = engine::ChildDefaults::of_this_process();  // before the next two change it
-  const RaisedOpenFiles open_files_;
   const SignalWatch signals_;
+  RunControl control_;
   CommandOutput output_;
-  engine::LocalRun run_;
-  std::uint64_t ended_ = 0;
-  std::uint64_t failed_ = 0;
-  std::uint64_t stopped_ = 0;
+  std::uint64_t running_ = 0;
   bool interrupted_ = false;
   bool killed_ = false;
   bool output_failed_ = false;
   bool said_no_room_ = false;
 };
-
-// What this program understands but does not do.
-std::string refused_option(const HakurunOptions& options) {
-  const RunOptions& run = options.run;
-  const RunOptions standard;
-  if (options.first_reads_stdin) return "--stdin";
-  if (options.jobserver) return "--jobserver";
-  if (options.keep_order) return "--keep-order";
-  if (options.tag) return "--tag";
-  if (options.line_buffer) return "--line-buffer";
-  if (options.ungroup) return "--ungroup";
-  if (options.progress) return "--progress";
-  if (!run.children.environment.empty()) return "--env";
-  if (!run.children.working_directory.empty()) return "--cwd";
-  if (!run.children.slot_environment.empty()) return "--gpus";
-  if (run.children.nice != 0) return "--nice";
-  if (run.retries != 0 || run.backoff.count() != 0) return "--retries";
-  if (run.time_limit != standard.time_limit) return "--timeout";
-  if (run.halt != standard.halt) return "--halt";
-  if (run.delay.count() != 0) return "--delay";
-  if (run.max_load > 0) return "--load";
-  if (run.min_free_memory_bytes > 0) return "--memfree";
-  if (!run.joblog.empty()) return "--joblog";
-  if (!run.results.empty()) return "--results";
-  return {};
-}
 
 }  // namespace
 
@@ -224,10 +196,6 @@ void say(HakurunStreams streams, std::string_view line) {
 }
 
 int run_sweep(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams) {
-  if (const auto refused = refused_option(options); !refused.empty()) {
-    say(streams, refused + " is not there yet");
-    return 2;
-  }
   const std::string path = variable("PATH");
   ProgramFinder programs(path.empty() ? "/bin:/usr/bin" : path, variable("HAKURUN_PYTHON"),
                          [streams](std::string_view line) { say(streams, line); });
@@ -239,7 +207,12 @@ int run_sweep(const CommandSweep& sweep, const HakurunOptions& options, HakurunS
       return 1;
     }
   }
-  return SweepRun(sweep, options, streams, programs).run();
+  auto control = RunControl::make();
+  if (!control) {
+    say(streams, control.error().message);
+    return kExitFailed;
+  }
+  return SweepRun(sweep, options, streams, programs, std::move(*control)).run();
 }
 
 }  // namespace hakuriver::cli
