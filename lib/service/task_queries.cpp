@@ -118,8 +118,18 @@ struct Candidates {
 
 struct Search {
   TaskFilter filter;
-  std::optional<std::vector<BatchId>> batches;  // only these, newest first; none: all
+  std::optional<std::vector<BatchId>> batches{};  // only these, newest first; none: all
+  bool has_older = false;                         // there may be more of them
 };
+
+// About what the task takes in an answer, escapes aside.
+std::size_t bytes_of(const TaskSpec& spec) {
+  std::size_t bytes = 1000 + spec.name.size() + spec.working_directory.size();
+  for (const auto& word : spec.argv) bytes += word.size() + 3;
+  for (const auto& [name, value] : spec.environment) bytes += name.size() + value.size() + 6;
+  for (const auto& mount : spec.mounts) bytes += mount.size() + 3;
+  return bytes;
+}
 
 bool may_match(const TaskFilter& filter, const LiveFacts& facts) {
   const bool node = filter.node.empty() || facts.node == filter.node || is_final(facts.status);
@@ -266,7 +276,7 @@ Result<BatchView> TaskQueries::Impl::batch(BatchId id) {
 }
 
 Result<Search> TaskQueries::Impl::plan_search(const TaskFilter& filter) {
-  Search search{filter, std::nullopt};
+  Search search{.filter = filter};
   if (filter.name.empty()) return search;
   constexpr std::uint32_t kMostBatches = 10'000;
   BatchFilter by_name{filter.name, BatchId{filter.before ? filter.before->value : 0}, kMostBatches};
@@ -274,6 +284,7 @@ Result<Search> TaskQueries::Impl::plan_search(const TaskFilter& filter) {
   if (!batches) return batches.error();
   search.batches.emplace();
   for (const auto& batch : *batches) search.batches->push_back(batch.id);
+  search.has_older = batches->size() == kMostBatches;
   return search;
 }
 
@@ -303,9 +314,11 @@ Result<TaskPage> TaskQueries::Impl::list(const TaskFilter& filter) {
 Result<TaskPage> TaskQueries::Impl::find_tasks(const TaskFilter& filter) {
   constexpr int kMostAsked = 20;
   constexpr std::size_t kAtOnce = 512;
+  constexpr std::size_t kMostBytes = std::size_t{8} << 20;  // a command may be a megabyte
   const auto search = plan_search(filter);
   if (!search) return search.error();
   TaskPage page;
+  std::size_t bytes = 0;
   page.next = filter.before.value_or(TaskId{(std::uint64_t{1} << 63) - 1});
   for (int asked = 0; asked < kMostAsked && page.next; ++asked) {
     const TaskId before = *page.next;
@@ -314,7 +327,7 @@ Result<TaskPage> TaskQueries::Impl::find_tasks(const TaskFilter& filter) {
     });
     if (!found) return kStopping;
     for (const auto& facts : found->tasks) {
-      if (page.tasks.size() == filter.limit) {
+      if (page.tasks.size() == filter.limit || bytes > kMostBytes) {
         page.next = advance(facts.id, 1);
         add_limits(page.tasks);
         return page;
@@ -322,10 +335,13 @@ Result<TaskPage> TaskQueries::Impl::find_tasks(const TaskFilter& filter) {
       auto stored = reader->task(facts.id);
       if (!stored) continue;
       TaskView view = make_view(facts, std::move(*stored), shared_dir);
-      if (filter.node.empty() || view.node == filter.node) page.tasks.push_back(std::move(view));
+      if (!filter.node.empty() && view.node != filter.node) continue;
+      bytes += bytes_of(*view.spec);
+      page.tasks.push_back(std::move(view));
     }
     page.next = found->next;
   }
+  if (!page.next && search->has_older) page.next = TaskId{search->batches->back().value};
   add_limits(page.tasks);
   return page;
 }

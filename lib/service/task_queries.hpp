@@ -37,7 +37,8 @@ class TaskQueries {
   // Answers come on the reading thread, and must not block. not_found where there is no such thing.
   void view_task(TaskId id, std::function<void(Result<TaskView>)> answer);
   void view_batch(BatchId id, std::function<void(Result<BatchView>)> answer);
-  // A page may hold fewer tasks than the limit and still have a next one: a search looks at a bounded number at once.
+  // A page may hold fewer tasks than the limit and still have a next one: a search looks at a bounded number at once,
+  // and an answer holds about eight megabytes.
   // not_found where it is empty and there is no such node or batch.
   void list_tasks(TaskFilter filter, std::function<void(Result<TaskPage>)> answer);
 

@@ -140,6 +140,30 @@ def check_mutated_bodies(cluster):
     connection.close()
 
 
+def check_pages_of_large_tasks(cluster):
+    """Many commands of a megabyte are no gigabyte in one answer."""
+    token = (cluster.home / "token").read_text().strip()
+    connection = HTTPConnection("127.0.0.1", cluster.port, timeout=30)
+
+    def ask(method, path, body=None):
+        connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status // 100 == 2 and len(text) < 20 << 20, (path, answer.status, len(text))
+        return json.loads(text)
+
+    batch = ask("POST", "/api/v1/batches", json.dumps({"argv": ["true", *["x" * 130000] * 8], "count": 60}))
+    seen, before = 0, ""
+    while before is not None:
+        page = ask("GET", f"/api/v1/tasks?limit=1000&batch={batch['batch_id']}{before}")
+        seen += len(page["tasks"])
+        before = f"&before={page['next']}" if page["next"] else None
+    assert seen == 60, seen
+    assert 0 < len(ask("GET", "/tasks")) < 60
+    connection.close()
+    cluster.client("--wait-for", batch["batch_id"], check=0)
+
+
 def check_strange_hosts(cluster):
     """A client that does not talk to a host of ours: one line, no hang, nothing that moves the cursor."""
     answers = (b"", b"\x1b[31m\0\xff" * 50, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -204,3 +228,4 @@ with Cluster(sys.argv[1]) as running:
     assert running.host.is_alive() and running.node_status("node1") == "online"
     assert "\x1b" not in running.host.log.read_text(errors="replace")
     assert running.json("--list-tasks")["tasks"] == []
+    check_pages_of_large_tasks(running)
