@@ -56,9 +56,12 @@ int show_status(ClientSession& session) {
 int list_tasks(ClientSession& session) {
   const auto answer = session.ask("/api/v1/tasks" + query_of(session.options().filter));
   if (answer.exit != kExitGood) return answer.exit;
+  const TaskFilter& filter = session.options().filter;
+  const bool is_filtered =
+      filter.batch || filter.before || !(filter.state.empty() && filter.node.empty() && filter.name.empty());
   std::string last_line;  // below the table, where it is seen
   const int exit = show(session, answer.body, wire::decode_task_page, [&](const TaskPage& page) {
-    if (page.tasks.empty()) last_line = "no such task";
+    if (page.tasks.empty()) last_line = is_filtered ? "no such task" : "no task has been submitted yet";
     if (page.next) last_line = "there are more: --before " + to_string(*page.next) + " shows the next";
     return table_of(page.tasks, session.look());
   });

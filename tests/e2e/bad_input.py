@@ -228,4 +228,5 @@ with Cluster(sys.argv[1]) as running:
     assert running.host.is_alive() and running.node_status("node1") == "online"
     assert "\x1b" not in running.host.log.read_text(errors="replace")
     assert running.json("--list-tasks")["tasks"] == []
+    assert "no task has been submitted yet" in running.client("--list-tasks", check=0).stderr
     check_pages_of_large_tasks(running)

@@ -339,6 +339,11 @@ class Looking(unittest.TestCase):
         self.assertLessEqual(max(map(len, table.splitlines())), 80)
         self.assertNotIn("\x1b", table)
 
+    def test_a_list_without_tasks(self):
+        for words in (("--name", "nobody"), ("--state", "lost"), ("--node", "node1", "--state", "lost")):
+            done = cluster.client("--list-tasks", *words, check=0)
+            self.assertEqual((len(done.stdout.splitlines()), done.stderr), (1, "hakuriver.client: no such task\n"))
+
     def test_nodes_and_health(self):
         table = cluster.client("--list-nodes", check=0).stdout
         self.assertEqual([line.split()[0] for line in table.splitlines()], ["NODE", "node1", "node2"])
