@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hakuriver/caller.hpp"
@@ -21,13 +22,17 @@
 namespace hakuriver {
 inline namespace v1 {
 
+// Leads over HTTP to the host at `url`, such as "http://10.0.0.1:8000". The token is hexadecimal; empty: none. Nothing
+// is asked yet. Errc::invalid_argument for a URL or a token that cannot be one.
+Result<CallerFactory> connect_to(std::string_view url, std::string token);
+
 enum class TaskOutput : std::uint8_t { standard_output = 0, standard_error = 1 };
 
 // One thread uses a client at a time. Every call fails with Errc::unavailable where the host gives no answer, and
 // with the host's own code and words where it refuses.
 class Client {
  public:
-  // To a host in the same process, or over whatever the factory makes.
+  // To a host in the same process (Host::connect), or elsewhere (connect_to).
   explicit Client(const CallerFactory& connect);
   ~Client();
   Client(Client&&) noexcept;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hakuriver/ids.hpp"
@@ -12,6 +13,9 @@
 
 namespace hakuriver {
 inline namespace v1 {
+
+// Why a submission without a target is refused while no runner is there: one may only be starting.
+inline constexpr std::string_view kNoNodeIsOnline = "no node is online";
 
 // What it leaves to the host is said by the three flags: the host fills those parts of the spec before it takes it.
 struct SubmitRequest {

@@ -6,8 +6,8 @@
 
 #include "cli/cluster_token.hpp"
 #include "cli/exit_status.hpp"
+#include "config/token.hpp"
 #include "hakuriver/config.hpp"
-#include "http/url.hpp"
 #include "wire/people.hpp"
 
 namespace hakuriver::cli {
@@ -32,6 +32,7 @@ Result<ClientSession> ClientSession::open(ClientOptions options, const std::vect
   auto host = http::HttpClient::open(*url, {.token = std::move(*token)});
   if (!host) return host.error();
   ClientSession session(std::move(options), streams, look_of_output(), std::move(*host));
+  session.url_ = *url;
   if (is_missing) session.missing_token_file_ = loaded->config.security.token_file;
   return session;
 }
@@ -62,6 +63,17 @@ int ClientSession::fail(const HttpReply& reply) {
   complain((detail.empty() ? status : detail) +
            (has_no_token ? ", and there is no token file '" + missing_token_file_ + "'" : ""));
   return exit_of_http(reply.status);
+}
+
+bool ClientSession::finds_token() {
+  if (missing_token_file_.empty()) return false;
+  auto token = config::read_token_file(missing_token_file_);
+  if (!token) return false;
+  auto host = http::HttpClient::open(url_, {.token = std::move(*token)});
+  if (!host) return false;
+  host_ = std::move(*host);
+  missing_token_file_.clear();
+  return true;
 }
 
 Result<HttpReply> ClientSession::get(const std::string& path) { return get(path, std::chrono::milliseconds{0}); }

@@ -13,6 +13,7 @@
 #include "hakuriver/http.hpp"
 #include "hakuriver/result.hpp"
 #include "http/client.hpp"
+#include "http/url.hpp"
 
 namespace hakuriver::cli {
 
@@ -36,6 +37,10 @@ class ClientSession {
   int fail(const Error& error);
   int fail(const HttpReply& reply);
 
+  // Whether there is a token now where there was none: host and client may have been started at the same time. What
+  // is asked from then on carries it.
+  bool finds_token();
+
   // GET. A reply other than 2xx is a reply as well.
   Result<HttpReply> get(const std::string& path);
   Result<HttpReply> get(const std::string& path, std::chrono::milliseconds read_timeout);
@@ -53,6 +58,7 @@ class ClientSession {
   Streams streams_;
   Look look_;
   std::unique_ptr<http::HttpClient> host_;
+  http::Url url_{};
   std::string missing_token_file_{};  // empty: there was one
 };
 

@@ -25,14 +25,17 @@ constexpr seconds kPatience{30};
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{1000};
 
-// Whether the host did not even look at the submission. Where it refused every target, it did.
+// Whether the host did not even look at the submission, or has no node yet. Where it refused every target, it did.
 bool is_worth_repeating(const Result<HttpReply>& reply) {
   if (!reply) return reply.error().code == Errc::unavailable;
-  return is_passing(reply->status) && wire::decode_refused_targets(reply->body).empty();
+  if (!is_passing(reply->status)) return false;
+  const auto refused = wire::decode_refused_targets(reply->body);
+  return refused.empty() || (refused.size() == 1 && refused[0].reason == kNoNodeIsOnline);
 }
 
 std::string reason_of(const Result<HttpReply>& reply) {
   if (!reply) return reply.error().message;
+  if (!wire::decode_refused_targets(reply->body).empty()) return std::string(kNoNodeIsOnline);
   const std::string detail = wire::decode_error(reply->body);
   return "the host answered " + std::to_string(reply->status) + (detail.empty() ? "" : ": " + detail);
 }
@@ -49,6 +52,7 @@ Result<HttpReply> send_until_taken(ClientSession& session, const SubmitRequest& 
   bool has_told = false;
   for (;;) {
     auto reply = session.host().send(call);
+    if (reply && reply->status == 401 && session.finds_token()) continue;
     if (!is_worth_repeating(reply) || Clock::now() + pause >= until) return reply;
     if (!has_told && pause > kFirstPause) {
       session.complain(reason_of(reply) + "; trying again for 30 s");

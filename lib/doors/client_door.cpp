@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "doors/http_caller.hpp"
 #include "hakuriver/client.hpp"
 #include "wire/people.hpp"
 #include "wire/submission.hpp"
@@ -79,6 +80,10 @@ Result<View> wait_for(HttpCaller& caller, const std::string& path, std::chrono::
 }
 
 }  // namespace
+
+Result<CallerFactory> connect_to(std::string_view url, std::string token) {
+  return doors::make_http_callers(url, std::move(token));
+}
 
 Client::Client(const CallerFactory& connect) : caller_(connect()) {}
 Client::~Client() = default;

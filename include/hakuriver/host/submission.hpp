@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hakuriver/host/tasks.hpp"
+#include "hakuriver/submit_request.hpp"
 
 namespace hakuriver {
 inline namespace v1 {
@@ -29,7 +30,7 @@ inline std::string why_refused(const HostState& state, const Requirements& wante
     if (!counts_as_online(node)) return "node '" + node.name + "' is offline";
     return why_never(node.facts, wanted);
   }
-  std::string reason = "no node is online";
+  std::string reason(kNoNodeIsOnline);
   for (const auto& node : state.nodes) {
     if (!counts_as_online(node)) continue;
     reason = why_never(node.facts, wanted);

@@ -24,8 +24,10 @@ int fail(const Error& error) {
   return 1;
 }
 
-int submit_and_wait(const Host& host) {
-  Client client(host.connect());
+int submit_and_wait(const std::string& url) {
+  const auto connect = connect_to(url, "");
+  if (!connect) return fail(connect.error());
+  Client client(*connect);
   const SubmitRequest request{.spec = {.argv = {"sh", "-c", "echo from $HAKURIVER_NODE"}}, .submission_id = "once"};
   auto batch = client.submit(request);
   while (!batch && batch.error().code == Errc::unavailable) batch = client.submit(request);
@@ -46,14 +48,11 @@ int run(const std::string& directory) {
   if (!host) return fail(host.error());
   if (const auto started = (*host)->start(); !started) return fail(started.error());
 
-  auto runner = Runner::open({.name = "here",
-                              .host_url = "http://127.0.0.1:" + std::to_string((*host)->ports().front()),
-                              .home = directory,
-                              .keeper_program = KEEPER},
-                             log);
+  const std::string url = "http://127.0.0.1:" + std::to_string((*host)->ports().front());
+  auto runner = Runner::open({.name = "here", .host_url = url, .home = directory, .keeper_program = KEEPER}, log);
   if (!runner) return fail(runner.error());
   std::thread serving([&] { (void)(*runner)->serve(); });
-  const int status = submit_and_wait(**host);
+  const int status = submit_and_wait(url);
   (*runner)->stop(RunnerStop::end_tasks);
   serving.join();
   return status;
