@@ -145,8 +145,8 @@ constexpr HakurunOption kRecords[] = {
 };
 
 constexpr HakurunOption kOther[] = {
-    {'h', "help", "", "", &Options::help, nullptr, "print this", false},
-    {0, "version", "", "", &Options::version, nullptr, "print the version", false},
+    {'h', "help", "", "", &Options::help, nullptr, "print this", false, false},
+    {0, "version", "", "", &Options::version, nullptr, "print the version", false, false},
 };
 
 constexpr HakurunOptionGroup kGroups[] = {

@@ -18,6 +18,7 @@ struct HakurunOption {
   Status (*set)(HakurunOptions&, std::string_view);
   std::string_view help;  // lines after the first stand below it
   bool from_environment = true;
+  bool can_be_negated = true;  // a flag
 };
 
 struct HakurunOptionGroup {

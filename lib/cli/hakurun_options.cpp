@@ -36,7 +36,7 @@ Match find_long(std::string_view text) {
   constexpr std::string_view kNo = "no-";
   if (match.option != nullptr || name.substr(0, kNo.size()) != kNo) return match;
   const HakurunOption* const negated = find_option(name.substr(kNo.size()));
-  if (negated == nullptr || takes_value(*negated) || !negated->from_environment) return match;
+  if (negated == nullptr || takes_value(*negated) || !negated->can_be_negated) return match;
   match.option = negated;
   match.negated = true;
   return match;

@@ -58,6 +58,7 @@ std::string with_tags(const std::string& tag, std::string_view bytes, bool is_mi
 }  // namespace
 
 Status PatientWriter::write(int fd, std::string_view bytes) const {
+  if (about_to_write) about_to_write();
   if (watched_fd < 0 || is_regular(fd)) return write_all(fd, bytes);
   // A pipe that poll calls writable has room for this much (pipe(7), PIPE_BUF).
   constexpr std::size_t kWritable = 4096;
@@ -130,7 +131,7 @@ Status CommandOutput::write(Entry& entry, std::size_t place, std::string_view by
 Status CommandOutput::write_whole(Entry& entry) {
   for (const std::size_t place : {kOut, kErr}) {
     Status written = write_kept(entry, place);
-    const bool lacks_end = entry.streams[place].is_mid_line && (style_.tag || style_.by_lines);
+    const bool lacks_end = entry.streams[place].is_mid_line && (style_.tag || (style_.by_lines && !style_.keep_order));
     if (written && lacks_end) written = writer_.write(targets_[place], "\n");
     entry.streams[place].is_mid_line = false;
     if (!written) return written;

@@ -16,12 +16,13 @@
 namespace hakuriver::cli {
 
 // Writes everything, but never so that a reader who has stopped reading keeps us from hearing a signal: while it waits
-// it calls `watched` whenever `watched_fd` (-1: none) is readable. `abandoned` tells that the rest is not wanted.
-// unavailable where the reader is gone.
+// it calls `watched` whenever `watched_fd` (-1: none) is readable. `abandoned` tells that the rest is not wanted;
+// `about_to_write` is called before each piece. unavailable where the reader is gone.
 struct PatientWriter {
   int watched_fd = -1;
   std::function<void()> watched;
   std::function<bool()> abandoned;
+  std::function<void()> about_to_write;
 
   Status write(int fd, std::string_view bytes) const;
 };
@@ -32,7 +33,8 @@ struct OutputStyle {
   bool tag = false;         // each line behind the name and a tab
 };
 
-// By lines or with tags, a last line without its end gets one. Bytes are not changed otherwise.
+// With tags, and where the lines of commands may mix, a last line without its end gets one. Bytes are not changed
+// otherwise.
 class CommandOutput {
  public:
   CommandOutput(PatientWriter writer, int stdout_fd, int stderr_fd, OutputStyle style = {});

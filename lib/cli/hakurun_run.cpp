@@ -1,6 +1,5 @@
 #include "cli/hakurun_run.hpp"
 
-#include <string.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -14,7 +13,9 @@
 #include "cli/hakurun_output.hpp"
 #include "cli/hakurun_plan.hpp"
 #include "cli/hakurun_program.hpp"
+#include "cli/hakurun_report.hpp"
 #include "cli/hakurun_signals.hpp"
+#include "cli/watched_timer.hpp"
 #include "hakuriver/run_sweep.hpp"
 #include "hakuriver/selection.hpp"
 
@@ -26,26 +27,11 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-std::string describe(const RunEnd& end) {
-  if (!end.message.empty()) return end.message;
-  if (end.timed_out) return "timed out";
-  switch (end.outcome.kind) {
-    case OutcomeKind::exited:
-      return "exit " + std::to_string(end.outcome.value);
-    case OutcomeKind::signaled:
-    case OutcomeKind::oom_killed:
-      return "signal " + std::to_string(end.outcome.value) + ", " + ::strsignal(end.outcome.value);
-    case OutcomeKind::never_started:
-    case OutcomeKind::unknown:
-      break;
-  }
-  return "its exit status is not known";
-}
-
-OutputStyle style_of(const HakurunOptions& options) {
+// One after the other, commands need not wait for their end to be written in one piece.
+OutputStyle style_of(const HakurunOptions& options, std::uint32_t jobs) {
   OutputStyle style;
-  style.keep_order = options.keep_order;
-  style.by_lines = options.line_buffer;
+  style.keep_order = options.keep_order || jobs == 1;
+  style.by_lines = options.line_buffer || jobs == 1;
   style.tag = options.tag;
   return style;
 }
@@ -66,15 +52,18 @@ class SweepRun {
         options_(options),
         plan_(sweep, programs, options.shell),
         size_(Selection(sweep.size(), options.run.selection).size()),
+        jobs_(choose_jobs(options, size_)),
+        captured_(captures(options, jobs_, size_)),
+        report_(options, size_, captured_, streams),
+        timer_(signals_.descriptor(), report_.shows_progress()),
         control_(std::move(control)),
-        output_({signals_.descriptor(), [this] { take_signals(); }, [this] { return killed_; }}, streams.out,
-                streams.err, style_of(options)) {}
+        output_(patient_writer(), streams.out, streams.err, style_of(options, jobs_)) {}
 
   int run() {
     const auto summary = hakuriver::run_sweep(plan_, run_options(), run_events());
     check_output(output_.finish_all());
     if (!summary) {
-      say(streams_, summary.error().message);
+      report_.say(summary.error().message);
       return exit_of(summary.error().code);
     }
     tell(*summary);
@@ -83,18 +72,28 @@ class SweepRun {
   }
 
  private:
+  PatientWriter patient_writer() {
+    PatientWriter writer;
+    writer.watched_fd = timer_.descriptor();
+    writer.watched = [this] { take_signals(); };
+    writer.abandoned = [this] { return killed_; };
+    writer.about_to_write = [this] { report_.make_way(); };
+    return writer;
+  }
+
   RunOptions run_options() {
     RunOptions options = options_.run;
-    options.jobs = choose_jobs(options_, size_);
-    options.capture = captures(options_, options.jobs, size_);
+    options.jobs = jobs_;
+    options.capture = captured_;
     options.stdout_fd = streams_.out;
     options.stderr_fd = streams_.err;
     options.children.unblocked_signals = signals_.blocked();
+    options.children.run_variables = options_.slot_variables;
     if (options_.first_reads_stdin) options.children.first_stdin = STDIN_FILENO;
     options.join_jobserver = true;
     options.offer_jobserver = options_.jobserver;
     options.control = &control_;
-    options.watched_fd = signals_.descriptor();
+    options.watched_fd = timer_.descriptor();
     options.raise_open_files = true;
     options.adopt_orphans = true;
     return options;
@@ -102,62 +101,64 @@ class SweepRun {
 
   RunEvents run_events() {
     RunEvents events;
-    events.watched = [this] { take_signals(); };
+    events.watched = [this] {
+      take_signals();
+      report_.tick();
+    };
     events.started = [this](const RunStart& start) {
-      ++running_;
+      report_.take_start();
       output_.begin(start.index, start.command.name);
     };
     events.output = [this](const RunOutput& output) {
+      report_.take_output(output);
       check_output(output_.add(output.index, output.stream, output.bytes));
     };
     events.ended = [this](const RunEnd& end) { take_end(end); };
-    events.notice = [this](std::string_view line) { say(streams_, line); };
+    events.notice = [this](std::string_view line) { report_.say(line); };
     return events;
   }
 
   void take_end(const RunEnd& end) {
-    const bool was_started = end.message.empty();
-    if (was_started) --running_;
-    const bool is_tried_again = end.verdict == EndVerdict::retry;
-    check_output(output_.finish(end.index, is_tried_again));
-    if (end.verdict == EndVerdict::succeeded || end.verdict == EndVerdict::stopped) return;
-    const std::string again = is_tried_again ? ", to be tried again" : "";
-    say(streams_, "failed (" + describe(end) + again + "): " + command_line(sweep_, options_.shell, end.index));
+    check_output(output_.finish(end.index, end.verdict == EndVerdict::retry));
+    const bool failed = end.verdict == EndVerdict::failed || end.verdict == EndVerdict::retry;
+    const bool is_shown = !options_.line_buffer && output_.is_written(end.index);
+    report_.take_end(end, failed ? command_line(sweep_, options_.shell, end.index) : std::string(), is_shown);
   }
 
-  void tell(const RunSummary& summary) const {
+  void tell(const RunSummary& summary) {
     const auto count = [](std::uint64_t number) { return std::to_string(number); };
     if (summary.skipped > 0) {
       const std::string reason = options_.run.retry_failed ? " have not failed" : " have succeeded";
-      say(streams_, count(summary.skipped) + " of " + count(size_) + " left out: by the joblog they" + reason);
+      report_.say(count(summary.skipped) + " of " + count(size_) + " left out: by the joblog they" + reason);
     }
     if (summary.changed > 0 && options_.run.resume) {
-      say(streams_, count(summary.changed) + " ran with another command than the joblog has for them");
+      report_.say(count(summary.changed) + " ran with another command than the joblog has for them");
     }
     if (interrupted_ || summary.halted) {
       const std::uint64_t ended = summary.succeeded + summary.failed;
-      say(streams_, std::string(interrupted_ ? "interrupted: " : "halted: ") + count(ended) + " of " + count(size_) +
-                        " ended, " + count(summary.stopped) + " stopped, " + count(summary.not_started) +
-                        " not started");
+      report_.say(std::string(interrupted_ ? "interrupted: " : "halted: ") + count(ended) + " of " + count(size_) +
+                  " ended, " + count(summary.stopped) + " stopped, " + count(summary.not_started) + " not started");
     }
-    if (summary.failed > 0 && !interrupted_) say(streams_, count(summary.failed) + " of " + count(size_) + " failed");
+    report_.finish(summary);
   }
 
   // Nobody reads on (head): nothing is to be said, and nothing more to be run.
   void check_output(const Status& status) {
     if (status || output_failed_) return;
     if (status.error().code == Errc::limit) {
-      if (!std::exchange(said_no_room_, true)) say(streams_, status.error().message);
+      if (!std::exchange(said_no_room_, true)) report_.say(status.error().message);
       return;
     }
     output_failed_ = true;
-    if (status.error().code != Errc::unavailable) say(streams_, status.error().message);
+    if (status.error().code != Errc::unavailable) report_.say(status.error().message);
     control_.terminate();
   }
 
   void take_signals() {
+    timer_.take_tick();
     while (const auto signal = signals_.next()) {
       if (*signal == SIGTSTP) {
+        report_.make_way();
         control_.suspend();
         SignalWatch::stop_this_process();
         control_.resume();
@@ -167,7 +168,9 @@ class SweepRun {
       } else {
         interrupted_ = true;
         control_.terminate();
-        if (running_ > 0) say(streams_, "stopping " + std::to_string(running_) + " running (once more to kill)");
+        if (report_.running() > 0) {
+          report_.say("stopping " + std::to_string(report_.running()) + " running (once more to kill)");
+        }
       }
     }
   }
@@ -177,10 +180,13 @@ class SweepRun {
   const HakurunOptions& options_;
   const HakurunPlan plan_;
   const std::uint64_t size_;
+  const std::uint32_t jobs_;
+  const bool captured_;
   const SignalWatch signals_;
+  RunReport report_;
+  const WatchedTimer timer_;
   RunControl control_;
   CommandOutput output_;
-  std::uint64_t running_ = 0;
   bool interrupted_ = false;
   bool killed_ = false;
   bool output_failed_ = false;

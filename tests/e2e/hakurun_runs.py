@@ -33,7 +33,7 @@ class Runs(unittest.TestCase):
         # A PATH without `python`, as on a bare Debian.
         self.programs = pathlib.Path(scratch.name) / "programs"
         self.programs.mkdir()
-        for name in ("sh", "bash", "echo", "test", "true", "sleep", "cat", "head", "mkdir", "ls", "wc", "seq", "rmdir"):
+        for name in ("sh", "bash", "echo", "test", "true", "false", "sleep", "cat", "head", "mkdir", "ls", "wc", "seq", "rmdir"):
             (self.programs / name).symlink_to(shutil.which(name))
         (self.programs / "python3").symlink_to(sys.executable)
         (self.programs / "hakurun").symlink_to(HAKURUN)
@@ -128,9 +128,11 @@ class Runs(unittest.TestCase):
         self.assertEqual(err.count("cannot be kept together"), 1)
 
     def test_failures_are_named_at_once_and_counted(self):
-        err = self.check(["sh", "-c", "exit $1", "_", "span:{0..2}"], 1, "", 3)
+        err = self.check(["sh", "-c", "exit $1", "_", "span:{0..2}"], 1, "", 5)
         self.assertEqual(err.splitlines()[0], "hakurun: failed (exit 1): sh -c 'exit $1' _ 1")
-        self.assertEqual(err.splitlines()[2], "hakurun: 2 of 3 failed")
+        self.assertEqual(err.splitlines()[2:4], ["hakurun: 2 of 3 failed:", "hakurun:   exit 1: sh -c 'exit $1' _ 1"])
+        err = self.check(["false"], 1, "", 2)
+        self.assertEqual(err.splitlines()[1], "hakurun: 1 of 1 failed")
 
     def test_one_killed_of_eight_leaves_seven(self):
         script = "[ $1 = 5 ] && kill -9 $$; echo done $1"
@@ -174,7 +176,7 @@ class Runs(unittest.TestCase):
         self.check(words, 0, "a b.1\n$HOME;ls.2\n")
         self.check(["--shell", "echo", "span:1..2", "|", "wc", "-l"], 0, "1\n1\n")
         self.check(["--dry-run", "--shell", "echo span:[a b] | wc -l"], 0, "echo 'a b' | wc -l\n")
-        err = self.check(["--shell", "exit span:{0..1}"], 1, "", 2)
+        err = self.check(["--shell", "exit span:{0..1}"], 1, "", 3)
         self.assertIn("failed (exit 1): exit 1", err)
 
     def test_options_from_the_environment(self):
