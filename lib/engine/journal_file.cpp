@@ -123,10 +123,10 @@ Status JournalFile::read_content(JournalContent& content) {
     if (count == 0) break;
     reader.take(std::string_view(part).substr(0, static_cast<std::size_t>(count)));
   }
-  const auto rest = reader.rest();
-  // A crash may have left a part of the header, or zeros where it was to be.
-  const bool torn_header = !reader.has_lines() && (kJournalHeader.substr(0, rest.size()) == rest ||
-                                                   rest.find_first_not_of('\0') == std::string_view::npos);
+  // A crash may have left a part of the header, and zeros where more was to be.
+  auto rest = reader.rest();
+  while (!rest.empty() && rest.back() == '\0') rest.remove_suffix(1);
+  const bool torn_header = !reader.has_lines() && kJournalHeader.substr(0, rest.size()) == rest;
   if (!reader.has_header() && !torn_header) {
     return Error{Errc::parse,
                  "'" + path_ + "' is no journal: expected a first line that begins with 'Seq', a tab, 'Host'"};

@@ -36,4 +36,16 @@ class Script : public Plan {
   std::uint64_t size_;
 };
 
+// The same with names and one parameter: "n=0", "n=1", ...
+class NamedScript : public Script {
+ public:
+  using Script::Script;
+  Command at(std::uint64_t i) const override {
+    Command command = Script::at(i);
+    command.parameters = {{"n", {std::to_string(i), true}}};
+    command.name = "n=" + std::to_string(i);
+    return command;
+  }
+};
+
 }  // namespace hakuriver::test
