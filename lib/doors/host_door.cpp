@@ -76,7 +76,7 @@ http::Access access_of(const HostOptions& options) {
   return access;
 }
 
-service::HostServiceOptions service_options(const HostOptions& options) {
+service::HostServiceOptions service_options(const HostOptions& options, service::HealthHistory& health) {
   service::HostServiceOptions service;
   service.policy.report_interval = options.report_interval;
   service.policy.silence = options.silence;
@@ -84,6 +84,7 @@ service::HostServiceOptions service_options(const HostOptions& options) {
   if (options.forget_after) service.policy.forget_after = *options.forget_after;
   service.accept_restore = options.accept_restore;
   service.clock = platform::now;
+  service.watch_health = [&health](const HostState& state, Now now) { health.take(state, now); };
   return service;
 }
 
@@ -98,15 +99,15 @@ struct Host::Impl {
       : options(std::move(the_options)),
         log(std::move(the_log)),
         storage(std::move(the_storage)),
-        host(*storage.store, storage.open_reader, *log, service_options(options)),
-        health(host) {}
+        health(platform::now),
+        host(*storage.store, storage.open_reader, *log, service_options(options, health)) {}
 
   // Destroyed from the last to the first: whoever calls goes before what it calls.
   const HostOptions options;
   const std::shared_ptr<LogSink> log;
   Storage storage;
-  service::HostService host;
   service::HealthHistory health;
+  service::HostService host;
   service::OutputRequests requests;
   service::OutputFollower follower;
   std::unique_ptr<service::TaskQueries> queries;
@@ -157,12 +158,9 @@ Status Host::start() {
   auto reader = impl_->storage.open_reader();
   if (!reader) return reader.error();
   impl_->queries = std::make_unique<service::TaskQueries>(impl_->host, std::move(*reader), impl_->options.shared_dir);
-  const service::PeopleServices services{impl_->host,
-                                         *impl_->queries,
-                                         impl_->follower,
-                                         impl_->requests,
-                                         impl_->health,
-                                         {impl_->options.shared_dir, impl_->options.default_container}};
+  const service::PeopleServices services{
+      impl_->host,     *impl_->queries, impl_->follower,
+      impl_->requests, impl_->health,   {impl_->options.shared_dir, impl_->options.default_container}};
   std::vector<service::Route> routes = service::node_routes(impl_->host);
   append(routes, service::submission_routes(services));
   append(routes, service::task_routes(services));
@@ -170,7 +168,6 @@ Status Host::start() {
   append(routes, service::output_request_routes(impl_->requests));
   append(routes, service::node_view_routes(services));
   impl_->router = std::make_shared<const service::Router>(std::move(routes));
-  impl_->health.start();
   if (impl_->server) return impl_->server->start();
   return Unit{};
 }
@@ -178,7 +175,6 @@ Status Host::start() {
 void Host::stop() noexcept {
   if (impl_->server) impl_->server->stop();
   impl_->follower.stop();
-  impl_->health.stop();
   impl_->host.stop();
 }
 

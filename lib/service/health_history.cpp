@@ -1,55 +1,42 @@
 #include "service/health_history.hpp"
 
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "hakuriver/host/views.hpp"
 
 namespace hakuriver::service {
 
-struct HealthHistory::Kept {
-  std::mutex mutex;
-  std::deque<HealthSample> samples;  // guarded by mutex
+namespace {
 
-  void add(HealthSample sample) {
-    constexpr std::size_t kMostSamples = 60;
-    const std::lock_guard lock(mutex);
-    samples.push_back(std::move(sample));
-    if (samples.size() > kMostSamples) samples.pop_front();
-  }
-};
+constexpr int kSeconds = 60;
 
-HealthHistory::HealthHistory(HostService& host) : host_(host), kept_(std::make_shared<Kept>()) {}
+}  // namespace
 
-HealthHistory::~HealthHistory() { stop(); }
-
-void HealthHistory::start() {
-  thread_ = std::thread([this] {
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      host_.ask([kept = kept_](const HostState& state, Now now) {
-        HealthSample sample;
-        sample.nodes = view_nodes(state, now);
-        sample.cluster = aggregate(sample.nodes, now.utc);
-        kept->add(std::move(sample));
-      });
-      wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
-    }
-  });
-}
-
-void HealthHistory::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+void HealthHistory::take(const HostState& state, Now now) {
+  HealthSample sample;
+  sample.nodes = view_nodes(state, now);
+  sample.cluster = aggregate(sample.nodes, now.utc);
+  const std::lock_guard lock(mutex_);
+  taken_.push_back({now.monotonic, std::move(sample)});
+  // The last one from before the minute stays: it tells how the minute began.
+  while (taken_.size() > 1 && taken_[1].at + std::chrono::seconds(kSeconds) <= now.monotonic) taken_.pop_front();
 }
 
 std::vector<HealthSample> HealthHistory::samples() const {
-  const std::lock_guard lock(kept_->mutex);
-  return {kept_->samples.begin(), kept_->samples.end()};
+  const Now now = clock_();
+  const std::lock_guard lock(mutex_);
+  std::vector<HealthSample> samples;
+  auto next = taken_.begin();
+  for (int ago = kSeconds - 1; ago >= 0; --ago) {
+    const std::chrono::seconds age(ago);
+    while (next != taken_.end() && next->at + age <= now.monotonic) ++next;
+    if (next == taken_.begin()) continue;
+    samples.push_back(std::prev(next)->sample);
+    samples.back().cluster.taken_at.microseconds = now.utc.microseconds - std::chrono::microseconds(age).count();
+  }
+  return samples;
 }
 
 }  // namespace hakuriver::service

@@ -1,42 +1,39 @@
 // How the cluster was doing during the last minute: one sample a second, oldest first.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
-#include <thread>
+#include <utility>
 #include <vector>
 
+#include "hakuriver/host/state.hpp"
+#include "hakuriver/time.hpp"
 #include "hakuriver/views.hpp"
-#include "service/host_service.hpp"
 
 namespace hakuriver::service {
 
+// Nothing changes but in a turn of the host, so it is told about those, and the seconds between two of them were like
+// the first: a cluster at rest costs no wake-up.
 class HealthHistory {
  public:
-  // Samples are taken in the host's turns. `host` must outlive the history.
-  explicit HealthHistory(HostService& host);
-  // Stops; no sample is taken afterwards.
-  ~HealthHistory();
-  HealthHistory(const HealthHistory&) = delete;
-  HealthHistory& operator=(const HealthHistory&) = delete;
+  // `clock` may be called from any thread.
+  explicit HealthHistory(std::function<Now()> clock) : clock_(std::move(clock)) {}
 
-  void start();
-  void stop();
+  // Takes a sample, at the time of a turn. From any thread.
+  void take(const HostState& state, Now now);
 
   // At most 60, oldest first. From any thread.
   std::vector<HealthSample> samples() const;
 
  private:
-  struct Kept;
-  HostService& host_;
-  const std::shared_ptr<Kept> kept_;  // outlives questions that are under way
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  struct Taken {
+    MonotonicTime at;
+    HealthSample sample;
+  };
+  const std::function<Now()> clock_;
+  mutable std::mutex mutex_;
+  std::deque<Taken> taken_;  // guarded by mutex_
 };
 
 }  // namespace hakuriver::service

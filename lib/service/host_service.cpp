@@ -11,6 +11,8 @@
 
 #include "hakuriver/host/recovery.hpp"
 #include "hakuriver/host/transition.hpp"
+#include "service/host_pace.hpp"
+#include "service/spec_cache.hpp"
 
 namespace hakuriver::service {
 
@@ -62,38 +64,6 @@ bool is_over(const HostState& state, std::uint64_t id) {
   return batch == nullptr || is_final(status_of(*batch, TaskId{id}));
 }
 
-std::size_t size_of(const TaskSpec& spec) {
-  std::size_t bytes = sizeof(TaskSpec) + 128;
-  for (const auto& word : spec.argv) bytes += word.size() + sizeof(std::string);
-  for (const auto& [name, value] : spec.environment) bytes += name.size() + value.size() + 2 * sizeof(std::string);
-  return bytes;
-}
-
-// Specs of batches that were lately submitted or ordered, up to a bound on their bytes.
-class SpecCache {
- public:
-  std::shared_ptr<const TaskSpec> find(BatchId batch) const {
-    const auto found = specs_.find(batch);
-    return found == specs_.end() ? nullptr : found->second;
-  }
-
-  void keep(BatchId batch, std::shared_ptr<const TaskSpec> spec) {
-    constexpr std::size_t kMostBytes = std::size_t{32} << 20;
-    const auto [entry, is_new] = specs_.emplace(batch, spec);
-    if (!is_new) return;
-    bytes_ += size_of(*spec);
-    while (bytes_ > kMostBytes && specs_.size() > 1) {
-      const auto oldest = specs_.begin()->first == batch ? std::next(specs_.begin()) : specs_.begin();
-      bytes_ -= size_of(*oldest->second);
-      specs_.erase(oldest);
-    }
-  }
-
- private:
-  std::map<BatchId, std::shared_ptr<const TaskSpec>> specs_;
-  std::size_t bytes_ = 0;
-};
-
 }  // namespace
 
 struct HostService::Impl {
@@ -123,12 +93,15 @@ struct HostService::Impl {
   std::unordered_map<std::uint64_t, HostAnswer> answers;
   std::multimap<std::uint64_t, Watch> watches;
   MonotonicTime last_tick;
+  bool ticked = false;  // in the last turn
   bool trust_restored = false;
+  bool superseded = false;  // HostState::superseded, for it outlives the state
 
   std::thread thread;
 
   Status load();
   void run();
+  MonotonicTime next_turn() const;
   bool wait_for_posts(std::vector<Posted>& posts);
   void take_turn(std::vector<Posted>& posts);
   void take_event(PostedEvent& event, Decisions& decisions);
@@ -148,6 +121,7 @@ Status HostService::Impl::load() {
   if (!stored) return stored.error();
   const StoreTrust trust = trust_restored ? StoreTrust::restored : StoreTrust::complete;
   state = recover(*stored, options.policy, options.clock(), trust);
+  state->superseded = superseded;
   return Unit{};
 }
 
@@ -161,10 +135,18 @@ void HostService::Impl::run() {
   end_all();
 }
 
+// When there is something to do though nobody says anything.
+MonotonicTime HostService::Impl::next_turn() const {
+  const MonotonicTime now = options.clock().monotonic;
+  if (!state || now < retry_at || !watches.empty()) return now + std::chrono::seconds(1);
+  return ticked ? next_tick(*state, last_tick) : last_tick + std::chrono::seconds(1);
+}
+
 // False at the stop; `posts` then holds the last of them.
 bool HostService::Impl::wait_for_posts(std::vector<Posted>& posts) {
+  const auto at_most = next_turn() - options.clock().monotonic;
   std::unique_lock lock(mutex);
-  wake.wait_for(lock, std::chrono::seconds(1), [this] { return stopping || !inbox.empty(); });
+  wake.wait_for(lock, at_most, [this] { return stopping || !inbox.empty(); });
   posts.swap(inbox);
   return !stopping;
 }
@@ -176,12 +158,14 @@ void HostService::Impl::take_turn(std::vector<Posted>& posts) {
     if (!loaded) fail_turn(loaded.error());
   }
   Decisions decisions;
+  ticked = false;
   for (auto& post : posts) {
     if (auto* event = std::get_if<PostedEvent>(&post)) take_event(*event, decisions);
   }
   if (state && retry_at <= now.monotonic) {
     if (now.monotonic - last_tick >= std::chrono::milliseconds(900)) {
       last_tick = now.monotonic;
+      ticked = true;
       handle(*state, {now, host_event::Tick{}}, decisions);
     }
     settle(*state, now, decisions);
@@ -194,6 +178,7 @@ void HostService::Impl::take_turn(std::vector<Posted>& posts) {
       trouble.clear();
     }
   }
+  if (ticked && state && options.watch_health) options.watch_health(*state, now);
   for (auto& action : decisions.actions) act(std::move(action));
   answer_questions(posts, now);
   expire_watches(now.monotonic);
@@ -239,6 +224,7 @@ void HostService::Impl::fail_turn(const Error& error) {
   if (trouble.empty()) log.error("nothing was written and nothing is done: " + error.message);
   trouble = "the host cannot write its database: " + error.message;
   retry_at = options.clock().monotonic + std::chrono::seconds(1);
+  if (state) superseded = state->superseded;
   state.reset();
   for (const auto& [token, answer] : std::exchange(answers, {})) refuse(answer);
   const Status loaded = load();

@@ -25,6 +25,8 @@ struct HostServiceOptions {
   HostPolicy policy;
   bool accept_restore = false;  // the store is an older copy: no unfinished task is placed again by itself
   std::function<Now()> clock;   // from any thread
+  // Called on the owner's thread, at most about once a second: after a turn that may have changed something.
+  std::function<void(const HostState&, Now)> watch_health;
 };
 
 // What becomes of a posted event: its answer, or why there is none (Errc::unavailable: not committed, or stopping).

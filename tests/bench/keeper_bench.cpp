@@ -3,13 +3,11 @@
 // keeper and all children).
 //
 //   bench_keeper [N] [AT_ONCE]
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/spawn_loop.hpp"
 #include "keeper/client.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -55,37 +54,10 @@ double cpu_of(long pid) {
   return static_cast<double>(ticks[0] + ticks[1] + ticks[2] + ticks[3]) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-int create(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-}
-
 Cost spawn_loop(const std::string& directory, unsigned count, unsigned at_once) {
   const auto start = Clock::now();
   const double cpu = own_cpu();
-  unsigned running = 0;
-  const char* const argv[] = {HAKURIVER_BENCH_NOOP, nullptr};
-  const char* const environment[] = {"PATH=/bin", nullptr};
-  for (unsigned i = 0; i < count; ++i) {
-    const std::string name = directory + "/" + std::to_string(i);
-    const int out = create(name + ".out");
-    const int err = create(name + ".err");
-    const pid_t pid = ::vfork();
-    if (pid == 0) {
-      ::setsid();
-      ::dup2(out, 1);
-      ::dup2(err, 2);
-      ::execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(environment));
-      ::_exit(127);
-    }
-    ::close(out);
-    ::close(err);
-    if (++running == at_once) {
-      ::wait(nullptr);
-      --running;
-    }
-  }
-  while (::wait(nullptr) > 0) {
-  }
+  bench::spawn_in_a_loop(HAKURIVER_BENCH_NOOP, directory, count, at_once);
   const std::chrono::duration<double, std::micro> wall = Clock::now() - start;
   return {wall.count() / count, (own_cpu() - cpu) * 1e6 / count};
 }

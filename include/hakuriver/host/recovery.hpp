@@ -35,7 +35,7 @@ inline void recover_nodes(HostState& state, const StoredState& stored, Now now) 
 }
 
 inline void recover_batch(HostState& state, const StoredBatch& stored) {
-  Batch& batch = state.batches[stored.id];
+  Batch& batch = state.batches.emplace_hint(state.batches.end(), stored.id, Batch{})->second;
   batch.id = stored.id;
   batch.count = stored.count;
   batch.content_digest = stored.content_digest;
@@ -193,6 +193,7 @@ inline HostState recover(const StoredState& stored, const HostPolicy& policy, No
   state.last_challenge = ((stored.epoch.value & 0x3ff) << 52) + static_cast<std::uint64_t>(now.monotonic.microseconds);
   state.last_tick = now.monotonic;
   detail::recover_nodes(state, stored, now);
+  state.submissions.reserve(stored.batches.size());
   for (const auto& batch : stored.batches) detail::recover_batch(state, batch);
   detail::recover_ends(state, stored);
   detail::recover_assignments(state, stored);
