@@ -3,15 +3,12 @@
 import os
 import pathlib
 import pty
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 
-HAKURUN = str(pathlib.Path(sys.argv[1]).resolve())
+from sweep_case import HAKURUN, SweepCase
 
 
 def is_running(pid):
@@ -22,61 +19,7 @@ def is_running(pid):
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-class Runs(unittest.TestCase):
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.directory = pathlib.Path(scratch.name) / "work"
-        self.directory.mkdir()
-        self.home = pathlib.Path(scratch.name) / "home"
-        self.home.mkdir()
-        # A PATH without `python`, as on a bare Debian.
-        self.programs = pathlib.Path(scratch.name) / "programs"
-        self.programs.mkdir()
-        for name in ("sh", "bash", "echo", "test", "true", "false", "sleep", "cat", "head", "mkdir", "ls", "wc", "seq", "rmdir"):
-            (self.programs / name).symlink_to(shutil.which(name))
-        (self.programs / "python3").symlink_to(sys.executable)
-        (self.programs / "hakurun").symlink_to(HAKURUN)
-        self.environment = {"PATH": str(self.programs), "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
-
-    def write(self, name, text, mode=0o644):
-        path = self.directory / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(mode)
-        return path
-
-    def start(self, *words, **options):
-        settings = {"cwd": self.directory, "env": self.environment, "stdin": subprocess.DEVNULL,
-                    "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-        process = subprocess.Popen([HAKURUN, *words], **settings)
-        self.addCleanup(self.finish, process)
-        return process
-
-    @staticmethod
-    def finish(process):
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
-
-    def run_it(self, *words, **options):
-        process = self.start(*words, **options)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-    def check(self, words, status, out, err_lines=0):
-        result = self.run_it(*words)
-        self.assertEqual(result[0], status, result[2])
-        self.assertEqual(result[1], out)
-        self.assertEqual(len(result[2].splitlines()), err_lines, result[2])
-        return result[2]
-
-    def wait_for(self, condition):
-        end = time.monotonic() + 30
-        while not condition():
-            self.assertLess(time.monotonic(), end, "it did not happen in 30 s")
-            time.sleep(0.01)
-
+class Runs(SweepCase):
     # Order, output, exit status
 
     def test_sequence_is_the_default(self):
