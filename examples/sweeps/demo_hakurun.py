@@ -1,0 +1,2 @@
+import sys
+print(f"Arguments received: {sys.argv[1:]}")

@@ -1,0 +1,3 @@
+import sys
+
+print(f"Processing {sys.argv[1]}")
