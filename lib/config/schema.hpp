@@ -43,8 +43,8 @@ struct Key {
   Kind kind;
   std::int64_t least = 0;
   std::int64_t most = 0;
-  std::string_view choices{};    // separated by blanks
-  std::string_view variable{};   // a shorter environment variable besides HAKURIVER_SECTION_NAME
+  std::string_view choices{};   // separated by blanks
+  std::string_view variable{};  // a shorter environment variable besides HAKURIVER_SECTION_NAME
   bool has_effect = true;
 };
 
