@@ -59,7 +59,8 @@ HttpReply reply_of(OutputRange range, const OutputQuery& query) {
   HttpReply reply;
   reply.content_type = query.content_type;
   reply.headers.emplace_back("X-Output-Size", std::to_string(range.size));
-  reply.headers.emplace_back("X-Output-Offset", std::to_string(query.offset));  // of the body's first byte
+  // Of the body's first byte, or where one that is wanted from beyond the end would be now.
+  reply.headers.emplace_back("X-Output-Offset", std::to_string(std::min(query.offset, range.size)));
   const bool is_text = !query.is_ours && !wire::is_utf8(range.bytes);
   reply.body = is_text ? wire::to_utf8(range.bytes) : std::move(range.bytes);
   return reply;

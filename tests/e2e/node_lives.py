@@ -49,6 +49,24 @@ class Lives(unittest.TestCase):
         self.cluster.wait_for_status(task, "running")
         return task, gate, int(mark.read_text())
 
+    def test_following_begins_with_what_is_written_from_now_on(self):
+        cluster = self.cluster
+        gate = cluster.home / "gate"
+        task = cluster.submit("--", "sh", "-c", f"echo first; i=0; until test -e {gate}; do sleep 0.05; i=$((i + 1)); "
+                              "echo $i; done; echo last")
+        cluster.wait_until(lambda: (cluster.client("--stdout", task).stdout or "first\n") != "first\n", "a number")
+        follower = subprocess.Popen([PROGRAMS / "hakuriver.client", "--stdout", task, "--tail", "0", "--follow"],
+                                    env=cluster.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    text=True)
+        self.addCleanup(follower.stdout.close)
+        self.addCleanup(follower.wait)
+        self.addCleanup(follower.kill)
+        begin = int(follower.stdout.readline())
+        gate.touch()
+        rest = follower.stdout.read().split()
+        self.assertGreater(begin, 1)
+        self.assertEqual(rest, [*(str(i) for i in range(begin + 1, begin + len(rest))), "last"])
+
     def test_a_task_that_is_paused_stays_so_while_the_host_restarts(self):
         cluster = self.cluster
         task, gate, process = self.begin_task()

@@ -174,9 +174,9 @@ class TwoMachines(unittest.TestCase):
             self.assertLess(time.monotonic(), end, state)
             time.sleep(0.05)
 
-    def follow(self, task):
+    def follow(self, task, *words):
         follower = subprocess.Popen([str(word) for word in self.host.inside(PROGRAMS / "hakuriver.client", "--stdout",
-                                                                            task, "--follow")],
+                                                                            task, "--follow", *words)],
                                     env=self.host.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                     stderr=subprocess.PIPE, text=True)
         self.addCleanup(follower.wait)
@@ -210,11 +210,12 @@ class TwoMachines(unittest.TestCase):
 
         gate = own / "gate"
         task = self.submit_script(f"echo one; until test -e {gate}; do sleep 0.05; done; echo two")
-        follower = self.follow(task)
-        self.assertEqual(follower.stdout.readline(), "one\n")
+        follower, late = self.follow(task), self.follow(task, "--tail", "1")
+        self.assertEqual((follower.stdout.readline(), late.stdout.readline()), ("one\n", "one\n"))
         gate.touch()
-        out, words = follower.communicate(timeout=PATIENCE)
-        self.assertEqual((follower.returncode, out), (0, "two\n"), words)
+        for each in (follower, late):
+            out, words = each.communicate(timeout=PATIENCE)
+            self.assertEqual((each.returncode, out), (0, "two\n"), words)
 
         self.runner.stop()
         gone = self.host.run("hakuriver.client", "--stdout", big, check=5)
