@@ -120,7 +120,7 @@ Status HostService::Impl::load() {
   auto stored = store.load();
   if (!stored) return stored.error();
   const StoreTrust trust = trust_restored ? StoreTrust::restored : StoreTrust::complete;
-  state = recover(*stored, options.policy, options.clock(), trust);
+  state = recover(std::move(*stored), options.policy, options.clock(), trust);
   state->superseded = superseded;
   return Unit{};
 }

@@ -20,6 +20,7 @@ void load_meta(Database& database, StoredState& state) {
 }
 
 void load_batches(Database& database, StoredState& state) {
+  state.batches.reserve(static_cast<std::size_t>(database.ask_integer("SELECT count(*) FROM batches")));
   Statement rows(database,
                  "SELECT id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
                  " private_network, private_pid, submission_id, targets, failed_targets FROM batches ORDER BY id");

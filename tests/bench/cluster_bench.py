@@ -198,29 +198,33 @@ def measure_sweep(programs, sizes):
         yield Row("memory per queued task, each submitted for itself", each, "bytes")
 
 
-def stored(programs, home, tasks, state):
-    subprocess.run([programs / "bench_fill", home / "hakuriver.db", str(tasks), state, "node2"], check=True)
+def stored(programs, home, tasks, state, per_batch=1):
+    subprocess.run([programs / "bench_fill", home / "hakuriver.db", str(tasks), state, "node2", str(per_batch)],
+                   check=True)
 
 
 def measure_recovery(programs, sizes):
-    def seconds(tasks, state):
-        """From the start of the host to its first answer."""
+    """From the start of the host to its first answer."""
+
+    def start(tasks, state, per_batch):
         home = pathlib.Path(tempfile.mkdtemp(prefix="hakuriver-bench-"))
-        stored(programs, home, tasks, state)
+        stored(programs, home, tasks, state, per_batch)
         with BenchCluster(programs, nodes=(), home=home) as cluster:
             cluster.host.stop()
-            start = time.monotonic()
+            begin = time.monotonic()
             cluster.start_host()
             cluster.connection.close()
             cluster.connection.port = cluster.port
             cluster.call("GET", "/api/v1/version")
-            return time.monotonic() - start
+            return time.monotonic() - begin, cpu_seconds(cluster.host.process.pid)
 
-    empty = seconds(0, "queued")
-    for state in ("queued", "ended"):
-        value = seconds(sizes.stored, state)
-        yield Row(f"start with {sizes.stored:,} tasks {state} in the database".replace(",", " "), value, "s", 2,
-                  beside=f"empty: {empty:.3f} s", ratio=value / empty)
+    empty, _ = start(0, "queued", 1)
+    tasks = f"{sizes.stored:,} tasks".replace(",", " ")
+    for state, per_batch, how in (("queued", 1000, "in batches of 1000"), ("ended", 1000, "in batches of 1000"),
+                                  ("queued", 1, "each a batch"), ("ended", 1, "each a batch")):
+        wall, cpu = start(sizes.stored, state, per_batch)
+        yield Row(f"start with {tasks} {state}, {how}", wall, "s", 2,
+                  beside=f"{cpu:.2f} s CPU; with none: {empty:.3f} s", ratio=wall / empty)
 
 
 def measure_full_queue(programs, sizes):

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,14 +35,13 @@ inline void recover_nodes(HostState& state, const StoredState& stored, Now now) 
   }
 }
 
-inline void recover_batch(HostState& state, const StoredBatch& stored) {
+inline void recover_batch(HostState& state, StoredBatch&& stored) {
   Batch& batch = state.batches.emplace_hint(state.batches.end(), stored.id, Batch{})->second;
   batch.id = stored.id;
   batch.count = stored.count;
   batch.content_digest = stored.content_digest;
-  batch.submission_id = stored.submission_id;
   batch.submitted_at = stored.submitted_at;
-  batch.failed_targets = stored.failed_targets;
+  batch.failed_targets = std::move(stored.failed_targets);
   batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = stored.count;
   Requirements wanted = stored.requirements;
   if (stored.targets.empty()) batch.shapes.push_back(shape_of(state, wanted));
@@ -50,6 +50,7 @@ inline void recover_batch(HostState& state, const StoredBatch& stored) {
     batch.shapes.push_back(shape_of(state, wanted));
   }
   if (!stored.submission_id.empty()) state.submissions.emplace(stored.submission_id, stored.id);
+  batch.submission_id = std::move(stored.submission_id);
 }
 
 inline void recover_ends(HostState& state, const StoredState& stored) {
@@ -181,7 +182,7 @@ inline std::vector<StoreRecord> records_of_restored(const HostState& state) {
   return records;
 }
 
-inline HostState recover(const StoredState& stored, const HostPolicy& policy, Now now,
+inline HostState recover(StoredState stored, const HostPolicy& policy, Now now,
                          StoreTrust trust = StoreTrust::complete) {
   HostState state;
   state.policy = policy;
@@ -194,7 +195,7 @@ inline HostState recover(const StoredState& stored, const HostPolicy& policy, No
   state.last_tick = now.monotonic;
   detail::recover_nodes(state, stored, now);
   state.submissions.reserve(stored.batches.size());
-  for (const auto& batch : stored.batches) detail::recover_batch(state, batch);
+  for (auto& batch : stored.batches) detail::recover_batch(state, std::move(batch));
   detail::recover_ends(state, stored);
   detail::recover_assignments(state, stored);
   if (trust == StoreTrust::restored) {
