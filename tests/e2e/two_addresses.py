@@ -145,7 +145,7 @@ class TwoMachines(unittest.TestCase):
         self.host.run("hakuriver.init")
         settings = self.host.home / ".hakuriver"
         set_keys(settings / "config.toml", host_reachable_address=f'"{HOST}"', shared_dir=f'"{shared}"',
-                 heartbeat_interval="1", heartbeat_timeout_factor="3")
+                 heartbeat_interval="1", heartbeat_timeout_factor="5")
         self.start(self.host, "hakuriver.host").wait_for_line(rf"listening on .*{re.escape(HOST)}:(\d+)")
 
         copied = self.node.home / ".hakuriver"
