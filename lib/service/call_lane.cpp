@@ -18,12 +18,15 @@ CallLane::~CallLane() {
 }
 
 void CallLane::ask(Ask ask) {
-  const std::lock_guard lock(mutex_);
-  waiting_ = std::move(ask);
-  if (is_calling_ && !is_cancelled_) {
-    is_cancelled_ = true;
-    caller_->cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_ = std::move(ask);
+    if (is_calling_ && !is_cancelled_) {
+      is_cancelled_ = true;
+      caller_->cancel();
+    }
   }
+  // After the lock: the thread would only wake to wait for it.
   changed_.notify_all();
 }
 

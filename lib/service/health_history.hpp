@@ -13,8 +13,8 @@
 
 namespace hakuriver::service {
 
-// Nothing changes but in a turn of the host, so it is told about those, and the seconds between two of them were like
-// the first: a cluster at rest costs no wake-up.
+// Nothing changes but in turns of the host, so it is told after those, and the seconds between two tellings were like
+// the first: a cluster at rest costs no wake-up. What changes right after a telling shows with the next one.
 class HealthHistory {
  public:
   // `clock` may be called from any thread.

@@ -93,7 +93,6 @@ struct HostService::Impl {
   std::unordered_map<std::uint64_t, HostAnswer> answers;
   std::multimap<std::uint64_t, Watch> watches;
   MonotonicTime last_tick;
-  bool ticked = false;  // in the last turn
   bool trust_restored = false;
   bool superseded = false;  // HostState::superseded, for it outlives the state
 
@@ -139,7 +138,7 @@ void HostService::Impl::run() {
 MonotonicTime HostService::Impl::next_turn() const {
   const MonotonicTime now = options.clock().monotonic;
   if (!state || now < retry_at || !watches.empty()) return now + std::chrono::seconds(1);
-  return ticked ? next_tick(*state, last_tick) : last_tick + std::chrono::seconds(1);
+  return next_tick(*state, last_tick);
 }
 
 // False at the stop; `posts` then holds the last of them.
@@ -158,7 +157,7 @@ void HostService::Impl::take_turn(std::vector<Posted>& posts) {
     if (!loaded) fail_turn(loaded.error());
   }
   Decisions decisions;
-  ticked = false;
+  bool ticked = false;
   for (auto& post : posts) {
     if (auto* event = std::get_if<PostedEvent>(&post)) take_event(*event, decisions);
   }
