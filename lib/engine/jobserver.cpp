@@ -65,8 +65,9 @@ Descriptor open_again(int descriptor, int how) {
 }
 
 Error not_there(std::string_view name) {
-  return {Errc::unavailable, "make's jobserver '" + std::string(name) +
-                                 "' is not open here: put a '+' in front of the line of the makefile"};
+  return {Errc::unavailable,
+          "make's jobserver '" + std::string(name) +
+              "' is not open here and does not count: put a '+' in front of the line of the makefile"};
 }
 
 }  // namespace

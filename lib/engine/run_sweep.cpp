@@ -120,13 +120,15 @@ Status open_results(const RunOptions& options, RunRecords& records) {
   return Unit{};
 }
 
-Status open_jobserver(const RunOptions& options, RunRecords& records, engine::ChildDefaults& children) {
+// A makefile's line without a '+' names a jobserver that it was not given: to run without is better than not to run.
+Status open_jobserver(const RunOptions& options, const RunEvents& events, RunRecords& records,
+                      engine::ChildDefaults& children) {
   const char* given = std::getenv("MAKEFLAGS");
   const std::string makeflags = given != nullptr ? given : "";
   if (options.join_jobserver) {
     auto joined = engine::Jobserver::join(makeflags);
-    if (!joined) return joined.error();
-    if (*joined) records.jobserver.emplace(std::move(**joined));
+    if (!joined && events.notice) events.notice(joined.error().message);
+    if (joined && *joined) records.jobserver.emplace(std::move(**joined));
   }
   if (records.jobserver || !options.offer_jobserver) return Unit{};
   auto offered = engine::Jobserver::offer(options.jobs);
@@ -151,7 +153,7 @@ Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const 
   records.run = name_of_run();
   auto opened = open_journal(options, events, records);
   if (opened) opened = open_results(options, records);
-  if (opened) opened = open_jobserver(options, records, local.children);
+  if (opened) opened = open_jobserver(options, events, records, local.children);
   if (!opened) return opened.error();
 
   local.capture = options.capture;

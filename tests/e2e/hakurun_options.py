@@ -283,6 +283,15 @@ class Options(SweepCase):
         self.assertEqual(max(counts), 2)
 
     @unittest.skipUnless(shutil.which("make"), "make is not installed")
+    def test_a_make_above_that_keeps_its_jobserver_is_no_obstacle(self):
+        self.write("makefile", "all:\n\thakurun echo span:1..2\n")
+        result = subprocess.run(["make", "-s", "-j2"], cwd=self.directory, env=self.environment, capture_output=True,
+                                text=True, timeout=60)
+        self.assertEqual((result.returncode, result.stdout), (0, "1\n2\n"), result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        self.assertIn("'+'", result.stderr)
+
+    @unittest.skipUnless(shutil.which("make"), "make is not installed")
     def test_makes_below_share_the_jobs(self):
         self.write("makefile", "all: a b c\na b c:\n\t@mkdir $(R)$@; sleep 0.2; ls -d *.d* | wc -l; rmdir $(R)$@\n")
         status, out, err = self.run_it("-j3", "--jobserver", "make", "-s", "R=r{#}.d", "span:[all,all]")
