@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -135,6 +136,7 @@ struct Goodbye {
   std::string node;
   Epoch epoch;
   RunId run;
+  std::uint64_t applied = std::numeric_limits<std::uint64_t>::max();  // no order beyond this will be carried out
   bool operator==(const Goodbye&) const = default;
 };
 
@@ -144,6 +146,7 @@ enum class Refusal : std::uint8_t {
   name_taken = 1,      // another runner that is online has this name: try again, later and later
   version = 2,         // the host does not speak this protocol
   overloaded = 3,      // not committed (disk, or stopping): send the same again later
+  old_copy = 4,        // the host's database is older than what nodes know: try again, later and later
 };
 
 struct NodeRefusal {

@@ -65,17 +65,36 @@ Result<RunId> Ledger::begin_run(const std::string& cluster_id, Epoch epoch) {
   const RunId run{run_.value + 1};
   const auto flushed = journal_.flush();
   if (!flushed) return Error{Errc::unavailable, flushed.error().message};
-  append_run(journal_.pending(), run, cluster_id, epoch);
-  const auto written = journal_.flush();
-  if (!written) {
-    journal_.drop_pending();
-    return Error{Errc::unavailable, written.error().message};
-  }
+  const bool moves = !same && !cluster_id_.empty();
+  const auto written = moves ? begin_anew(run, cluster_id, epoch) : write_run(run, cluster_id, epoch);
+  if (!written) return Error{Errc::unavailable, written.error().message};
   run_ = run;
   cluster_id_ = cluster_id;
   epoch_ = epoch;
   events_.clear();  // the listing tells it all
   return run;
+}
+
+Status Ledger::write_run(RunId run, const std::string& cluster_id, Epoch epoch) {
+  append_run(journal_.pending(), run, cluster_id, epoch);
+  auto written = journal_.flush();
+  if (!written) journal_.drop_pending();
+  return written;
+}
+
+// Nothing is left of the cluster before, and its record numbers mean nothing to this one.
+Status Ledger::begin_anew(RunId run, const std::string& cluster_id, Epoch epoch) {
+  JournalContent fresh;
+  fresh.session = {make_journal_id(), session_.boot_id};
+  fresh.run = run;
+  fresh.cluster_id = cluster_id;
+  fresh.epoch = epoch;
+  auto written = journal_.rewrite(fresh, 0);
+  if (!written) return written;
+  session_ = fresh.session;
+  confirmed_ = 0;
+  last_record_ = 0;
+  return written;
 }
 
 KeeperListing Ledger::listing() const { return {session_, run_, cluster_id_, epoch_, confirmed_, {}}; }

@@ -103,6 +103,8 @@ class Ledger {
   const Session& session() const { return session_; }
 
  private:
+  Status write_run(RunId run, const std::string& cluster_id, Epoch epoch);
+  Status begin_anew(RunId run, const std::string& cluster_id, Epoch epoch);
   KeptAttempt kept(const LiveAttempt& attempt) const;
   JournalContent content() const;
   void tell(FrameType type, KeptAttempt attempt) { events_.push_back({type, std::move(attempt)}); }

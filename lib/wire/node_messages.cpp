@@ -182,9 +182,10 @@ constexpr Member<Report> kReport[] = {
 constexpr Member<Receipt> kReceipt[] = {{"events_seen", [](Scanner& in, Receipt& m) { m.events_seen = in.u64(); }},
                                         kConfirmed<Receipt>};
 
-constexpr Member<Goodbye> kGoodbye[] = {kNode<Goodbye>, kEpoch<Goodbye>, kRun<Goodbye>};
+constexpr Member<Goodbye> kGoodbye[] = {
+    kNode<Goodbye>, kEpoch<Goodbye>, kRun<Goodbye>, {"applied", [](Scanner& in, Goodbye& m) { m.applied = in.u64(); }}};
 
-constexpr std::string_view kRefusals[] = {"register_again", "name_taken", "version", "overloaded"};
+constexpr std::string_view kRefusals[] = {"register_again", "name_taken", "version", "overloaded", "old_copy"};
 
 void read_refusal(Scanner& in, NodeRefusal& refusal) {
   const std::string why = in.text();
@@ -293,7 +294,10 @@ std::string encode(const Receipt& message) {
 }
 
 std::string encode(const Goodbye& message) {
-  return object_text([&](ObjectWriter& object) { write_sender(object, message); });
+  return object_text([&](ObjectWriter& object) {
+    write_sender(object, message);
+    object.number("applied", message.applied);
+  });
 }
 
 std::string encode(const NodeRefusal& message) {

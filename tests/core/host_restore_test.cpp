@@ -20,7 +20,91 @@ HostRig restored_rig() {
   return rig;
 }
 
+// A host that was started with the copy as if it were the database: it remembers node1, whose record 5 was the last
+// that it confirmed, and that task 1001 was ordered there.
+HostRig rig_of_unnoticed_copy(StoreTrust trust = StoreTrust::complete) {
+  StoredState stored;
+  stored.cluster_id = "c0ffee";
+  stored.epoch = Epoch{2};
+  stored.last_id = 5000;
+  StoredBatch batch;
+  batch.id = BatchId{1000};
+  batch.count = 4;
+  batch.requirements = requirements_of(TaskSpec{{"true"}, {}, {1000, 0}, {}, {}, {}, {}, false, false, false}, {});
+  stored.batches.push_back(batch);
+  stored.nodes.push_back({"node1", "runner-node1", HostRig::session(), RunId{9}, 5, false, HostRig::facts(1)});
+  stored.assignments.emplace_back(
+      OrderRecord{BatchId{1000}, TaskId{1001}, 1, Attempt{1}, "node1", HostRig::session(), RunId{9}});
+  HostRig rig;
+  rig.state = recover(stored, {}, rig.now, trust);
+  return rig;
+}
+
 }  // namespace
+
+TEST_CASE("a node proves that the database is an old copy, and from then on nothing is ordered or judged") {
+  struct Row {
+    const char* what;
+    std::vector<KeptAttempt> attempts;
+    std::uint64_t confirmed;
+    const char* said;  // empty: it proves nothing
+  };
+  const Row rows[] = {
+      {"more was confirmed than is known", {}, 6, "was told that its 6 records are committed, and 5 are"},
+      {"as much was confirmed as is known", {held_attempt(TaskId{1001})}, 5, ""},
+      {"less was confirmed, for the answer was lost", {held_attempt(TaskId{1001})}, 3, ""},
+      {"a task runs that waits", {held_attempt(TaskId{1002})}, 5, "holds attempt 1 of task 1002, of which no order"},
+      {"a task ended that waits", {ended_attempt(TaskId{1003}, 6)}, 5, "holds attempt 1 of task 1003"},
+      {"a later attempt", {held_attempt(TaskId{1001}, 2)}, 5, "holds attempt 2 of task 1001"},
+      {"a task of a later batch is left alone", {held_attempt(TaskId{9001})}, 5, ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    HostRig rig = rig_of_unnoticed_copy();
+    const auto answer = rig.begin_run("node1", HostRig::facts(1), row.attempts, HostRig::session(), row.confirmed);
+    const bool is_proof = row.said[0] != 0;
+    CHECK(rig.state.superseded == is_proof);
+    CHECK(std::holds_alternative<NodeRefusal>(answer) == is_proof);
+    if (!is_proof) continue;
+    CHECK(std::get<NodeRefusal>(answer).why == Refusal::old_copy);
+    CHECK(rig.out.records.empty());
+    REQUIRE(rig.actions<host_action::Note>().size() == 1);
+    CHECK(rig.actions<host_action::Note>()[0].text.find(row.said) != std::string::npos);
+    CHECK(rig.actions<host_action::Note>()[0].text.find("--accept-restore") != std::string::npos);
+    rig.send(host_event::SayHello{ReplyToken{1}, {kNodeProtocolVersion, "node2", "runner-node2", {}}});
+    CHECK(std::holds_alternative<NodeRefusal>(rig.actions<host_action::AnswerHello>().at(0).answer));
+    CHECK(rig.actions<host_action::Note>().empty());
+    for (const std::uint64_t id : {1001, 1002}) {
+      rig.send(host_event::Control{ReplyToken{4}, host_event::Command::kill, id});
+      CHECK(rig.actions<host_action::AnswerCommand>().at(0).answer.error().code == Errc::unavailable);
+    }
+    rig.send(host_event::ControlNode{ReplyToken{5}, host_event::NodeCommand::forget, "node1"});
+    CHECK(rig.actions<host_action::AnswerCommand>().at(0).answer.error().code == Errc::unavailable);
+    CHECK(rig.submit() == Accepted{});
+    CHECK(rig.last_refusal.error.code == Errc::unavailable);
+    CHECK(rig.out.records.empty());
+  }
+}
+
+TEST_CASE("a task that another node holds as the same attempt proves that the database is an old copy") {
+  HostRig rig = rig_of_unnoticed_copy();
+  rig.join("node1", HostRig::facts(1), {held_attempt(TaskId{1001})});
+  const auto answer = rig.begin_run("node2", HostRig::facts(1), {held_attempt(TaskId{1001})}, HostRig::session("j2"));
+  CHECK(std::holds_alternative<NodeRefusal>(answer));
+  CHECK(rig.state.superseded);
+  CHECK(rig.orders("node1").empty());
+}
+
+TEST_CASE("what nodes did since the copy is not held against a host that was told of it, nor against its next start") {
+  HostRig rig = rig_of_unnoticed_copy(StoreTrust::restored);
+  const auto records = records_of_restored(rig.state);
+  REQUIRE(std::holds_alternative<NodeRecord>(records.at(0)));
+  CHECK(std::get<NodeRecord>(records[0]).session == Session{});
+  rig.begin_run("node1", HostRig::facts(1), {held_attempt(TaskId{1002})}, HostRig::session(), 7);
+  CHECK_FALSE(rig.state.superseded);
+  CHECK(rig.status(TaskId{1002}) == TaskStatus::running);
+  CHECK(rig.state.nodes[0].confirmed == 7);
+}
 
 TEST_CASE("after a restore a node's list tells what became of lost tasks, also of those that have ended") {
   HostRig rig = restored_rig();

@@ -71,6 +71,15 @@ class HostRig {
   // The node says hello and begins a run; afterwards it waits for orders.
   void join(const std::string& name, NodeFacts node_facts, std::vector<KeptAttempt> attempts = {},
             Session in_session = session()) {
+    const auto answer = begin_run(name, std::move(node_facts), std::move(attempts), std::move(in_session));
+    REQUIRE(std::holds_alternative<RegistrationAnswer>(answer));
+    received[name] = 0;
+    next_event[name] = 1;
+  }
+
+  std::variant<RegistrationAnswer, NodeRefusal> begin_run(const std::string& name, NodeFacts node_facts,
+                                                          std::vector<KeptAttempt> attempts, Session in_session,
+                                                          std::uint64_t confirmed = 0) {
     send(host_event::SayHello{ReplyToken{1}, {kNodeProtocolVersion, name, "runner-" + name, {}}});
     const auto hello = actions<host_action::AnswerHello>();
     REQUIRE(hello.size() == 1);
@@ -81,13 +90,12 @@ class HostRig {
     message.challenge = std::get<Introduction>(hello[0].answer).challenge;
     message.epoch = state.epoch;
     message.run = RunId{++runs[name]};
-    message.session = in_session;
+    message.session = std::move(in_session);
+    message.confirmed = confirmed;
     message.facts = std::move(node_facts);
     message.attempts = std::move(attempts);
     send(host_event::Register{ReplyToken{2}, message});
-    REQUIRE(std::holds_alternative<RegistrationAnswer>(actions<host_action::AnswerRegistration>().at(0).answer));
-    received[name] = 0;
-    next_event[name] = 1;
+    return actions<host_action::AnswerRegistration>().at(0).answer;
   }
 
   // What is ordered to the node since the last call.

@@ -290,10 +290,42 @@ TEST_CASE("a challenge is good for one registration") {
 TEST_CASE("a host that meets a later epoch orders nothing") {
   HostRig rig;
   rig.join("node1", HostRig::facts(1));
+  const BatchId batch = rig.submit({}, 2).batch;
   rig.send(host_event::SayHello{ReplyToken{1}, {kNodeProtocolVersion, "node1", "runner-node1", Epoch{2}}});
   CHECK(rig.state.superseded);
-  const TaskId task = task_of(rig.submit().batch, 0);
-  CHECK(rig.status(task) == pending);
+  rig.report("node1", {started(task_of(batch, 0)), ended(task_of(batch, 0), 1)});
+  CHECK(rig.status(task_of(batch, 0)) == completed);
+  CHECK(rig.status(task_of(batch, 1)) == pending);
+  CHECK(rig.submit() == Accepted{});
+  CHECK(rig.last_refusal.error.code == Errc::unavailable);
+}
+
+TEST_CASE("orders that an agent did not take before it stopped are taken back at its goodbye") {
+  HostRig rig;
+  rig.join("node1", HostRig::facts(3));
+  const TaskId first = task_of(rig.submit().batch, 0);
+  CHECK(rig.orders("node1").size() == 1);
+  rig.report("node1", {started(first)});
+  const TaskId taken = task_of(rig.submit().batch, 0);
+  const TaskId untaken = task_of(rig.submit().batch, 0);
+  const Goodbye goodbye{"node1", rig.state.epoch, RunId{rig.runs["node1"]}, 2};
+  rig.send(host_event::SayGoodbye{ReplyToken{6}, goodbye});
+  CHECK(rig.status(first) == running);
+  CHECK(rig.status(taken) == assigning);
+  CHECK(rig.status(untaken) == pending);
+  REQUIRE(rig.records<ReturnRecord>().size() == 1);
+  CHECK(rig.records<ReturnRecord>()[0].attempt == Attempt{1});
+  rig.send(host_event::SayGoodbye{ReplyToken{6}, goodbye});
+  CHECK(rig.records<ReturnRecord>().empty());
+  rig.join("node2", HostRig::facts(1));
+  const auto orders = rig.orders("node2");
+  REQUIRE(orders.size() == 1);
+  CHECK(orders[0].first == untaken);
+  // A goodbye of an earlier run changes nothing.
+  rig.join("node1", HostRig::facts(3), {held_attempt(first), held_attempt(taken)});
+  const TaskId later = task_of(rig.submit().batch, 0);
+  rig.send(host_event::SayGoodbye{ReplyToken{6}, goodbye});
+  CHECK(rig.status(later) == assigning);
 }
 
 TEST_CASE("a recovered host knows what was ordered, what waits and what ended") {
@@ -338,7 +370,7 @@ TEST_CASE("a recovered host knows what was ordered, what waits and what ended") 
   const HostState restored = recover(stored, {}, rig.now, StoreTrust::restored);
   CHECK(broken_invariants(restored).empty());
   CHECK(restored.batches.at(BatchId{1000}).by_status[static_cast<std::size_t>(lost)] == 99);
-  CHECK(records_of_restored(restored).size() == 3);
+  CHECK(records_of_restored(restored).size() == 4);
 }
 
 }  // namespace hakuriver::test

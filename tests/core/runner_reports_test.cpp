@@ -112,7 +112,7 @@ TEST_CASE("an agent that stops gives back what waits, tells it, says goodbye and
   CHECK(agent.state.queued == 0);
   CHECK(agent.quiet());
   agent.seen();
-  CHECK(agent.the<runner_effect::SayGoodbye>().message == Goodbye{"node1", kEpoch, RunId{5}});
+  CHECK(agent.the<runner_effect::SayGoodbye>().message == Goodbye{"node1", kEpoch, RunId{5}, 1});
   CHECK(agent.effects.size() == 1);
   agent.take(runner_event::GoodbyeAnswered{agent.state.setup_call, {}});
   CHECK(agent.all<runner_effect::Stopped>().size() == 1);

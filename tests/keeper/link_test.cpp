@@ -103,7 +103,21 @@ TEST_CASE("a lower epoch is denied and another cluster is refused while attempts
   CHECK(node.ended[2].record == 2);
   REQUIRE(node.port().confirm(2).has_value());
   send_what_is_queued(node);
+  const Session alpha = node.connect("alpha", Epoch{6})->session;
   REQUIRE(eventually([&] { return node.connect("beta", Epoch{1}).has_value(); }));
+  // What beta confirms must not be mistaken for alpha's.
+  const auto listing = node.connect("beta", Epoch{1});
+  REQUIRE(listing.has_value());
+  CHECK(listing->session.journal_id != alpha.journal_id);
+  CHECK(listing->session.boot_id == alpha.boot_id);
+  CHECK(listing->confirmed == 0);
+  node.run(node.shell(3, "true"));
+  CHECK(node.ended[3].record == 1);
+  node.kill_keeper();
+  const auto again = node.connect("beta", Epoch{1});
+  REQUIRE(again.has_value());
+  CHECK(again->session == listing->session);
+  CHECK(again->attempts.size() == 1);
 }
 
 TEST_CASE("what is confirmed is listed no more, and its numbers are not given again") {

@@ -41,7 +41,7 @@ void Agent::stop(bool stop_tasks) {
 // Orders of any run, at any time, as if they were the next.
 void Agent::plant(decltype(RunnerEvent::what)& what) {
   auto* poll = std::get_if<runner_event::PollAnswered>(&what);
-  if (poll == nullptr || world_.mutation != Mutation::agent_takes_any_order) return;
+  if (poll == nullptr || world_.mutation != Mutation::agent_takes_any_order || poll->answer.orders.empty()) return;
   poll->call = state_->poll_call;
   poll->answer.epoch = state_->introduction.epoch;
   poll->answer.run = state_->run;

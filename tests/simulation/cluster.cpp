@@ -21,7 +21,7 @@ NodeFacts draw_facts(Random& random) {
 
 Cluster::Cluster(std::uint64_t seed, Mutation mutation, bool trace) : world_(seed, mutation, trace), host_(world_) {
   std::vector<std::string> names;
-  const std::uint64_t count = 1 + world_.random.below(4);
+  const std::uint64_t count = world_.profile.unnoticed_restores ? 1 : 1 + world_.random.below(4);
   for (std::uint64_t i = 1; i <= count; ++i) {
     names.push_back("node" + std::to_string(i));
     Node node;
@@ -44,14 +44,25 @@ void Cluster::cause_trouble() {
   if (profile.clock_steps && random.chance(0.3)) {
     world_.utc_offset += random.between(0s, 7200s).count() - 3'600'000'000;
   }
-  if (profile.restores && random.chance(0.3) && !world_.history.was_restored()) {
-    host_.take_copy();
-    world_.scheduler.after(random.between(0s, 20s), [this] {
-      if (world_.faults_on && !world_.history.was_restored()) host_.start_from_copy();
-    });
-  }
+  if (profile.restores && random.chance(0.3) && !world_.history.was_restored()) restore_later();
+  if (random.chance(0.1)) accept_proved_restore();
   trouble_for_node(nodes_[random.below(nodes_.size())]);
   world_.scheduler.after(random.between(10ms, 2 * profile.pause_between), [this] { cause_trouble(); });
+}
+
+void Cluster::restore_later() {
+  const bool unnoticed = world_.profile.unnoticed_restores;
+  if (unnoticed && world_.history.executions() == 0) return;
+  host_.take_copy();
+  world_.scheduler.after(world_.random.between(0s, 20s), [this, unnoticed, before = world_.history.executions()] {
+    if (!world_.faults_on || world_.history.was_restored()) return;
+    if (!unnoticed) return host_.start_from_copy();
+    if (before < world_.history.executions()) host_.start_from_copy_unnoticed();
+  });
+}
+
+void Cluster::accept_proved_restore() {
+  if (host_.up() && host_.state().superseded) host_.accept_restore();
 }
 
 void Cluster::trouble_for_node(Node& node) {
@@ -129,9 +140,14 @@ void Cluster::watch_end(std::uint64_t finals, MonotonicTime deadline) {
     if (!node.agent->up()) node.agent->start();
   }
   if (at_rest() || deadline < world_.scheduler.now()) {
-    world_.scheduler.after(60s, [this] { stop_when_idle(); });
+    // A submission that was late on its way may arrive even now, and be news to a restored host.
+    world_.scheduler.after(60s, [this, finals, deadline] {
+      if (at_rest() || deadline < world_.scheduler.now()) return stop_when_idle();
+      watch_end(finals, deadline);
+    });
     return;
   }
+  accept_proved_restore();
   if (world_.history.was_restored()) give_up_lost();
   const std::uint64_t now_final = world_.history.finals();
   const MonotonicTime next = now_final == finals ? deadline : world_.scheduler.now() + kPatience;

@@ -35,6 +35,8 @@ class Cluster {
 
   void cause_trouble();
   void trouble_for_node(Node& node);
+  void restore_later();
+  void accept_proved_restore();
   void heal();
   bool at_rest() const;
   void watch_end(std::uint64_t finals, MonotonicTime deadline);

@@ -20,6 +20,7 @@ enum class Mutation {
   lost_runs_again,            // tasks of a silent node are placed elsewhere
   killed_when_asked,          // a kill is final before the processes are gone
   agent_counts_double,        // the agent starts more than fits
+  trusts_any_copy,            // the host does not see that its database is an old copy
   listing_without_places,     // the keeper does not tell what its attempts hold
 };
 
@@ -35,11 +36,13 @@ inline constexpr PlantedBug kPlantedBugs[] = {
     {Mutation::keep_state_after_failure, "the host goes on after a failed commit", "promise 1"},
     {Mutation::agent_takes_any_order, "the agent takes orders of another run", "promise 2"},
     {Mutation::keeper_writes_no_intent, "the keeper writes no intent", "promise 2"},
-    {Mutation::confirm_before_commit, "records are confirmed before the commit", "promise 2"},
+    {Mutation::confirm_before_commit, "records are confirmed before the commit",
+     "liveness: the host takes its database"},
     {Mutation::every_session_is_the_same, "absent from another journal means never started", "promise 2"},
     {Mutation::lost_runs_again, "a lost task is placed again", "promise 4"},
     {Mutation::killed_when_asked, "killed as soon as it is asked", "promise 5"},
     {Mutation::agent_counts_double, "the agent starts more than fits", "promise 5"},
+    {Mutation::trusts_any_copy, "the host does not see that its database is an old copy", "promise 2"},
     {Mutation::listing_without_places, "an agent that restarts does not know what is taken", "promise 5"},
 };
 
@@ -64,7 +67,8 @@ struct FaultProfile {
   bool journal_losses = false;
   bool clock_steps = false;
   bool forgets = false;
-  bool restores = false;  // once, an older copy of the host's store is put back
+  bool restores = false;            // once, an older copy of the host's store is put back, and the host is told so
+  bool unnoticed_restores = false;  // it is not told until the only node has proved it
 };
 
 inline FaultProfile draw_profile(Random& random) {
@@ -93,6 +97,12 @@ inline FaultProfile draw_profile(Random& random) {
   profile.restores = random.chance(0.1);
   profile.clock_steps = !profile.restores && random.chance(0.2);
   profile.forgets = random.chance(0.3);
+  profile.unnoticed_restores = random.chance(0.15);
+  if (profile.unnoticed_restores) {
+    // Only a node can prove it, and only for as long as it has its journal and has not been rebooted.
+    profile.restores = true;
+    profile.clock_steps = profile.journal_losses = profile.machine_crashes = false;
+  }
   return profile;
 }
 

@@ -22,8 +22,9 @@ void History::violation(const std::string& what) {
   if (on_violation) on_violation();
 }
 
-void History::restored(const std::vector<StoreRecord>& copy) {
+void History::restored(const std::vector<StoreRecord>& copy, bool unnoticed) {
   restored_ = true;
+  unnoticed_ = unnoticed;
   finals_.clear();
   for (const auto& record : copy) {
     const auto* end = std::get_if<EndRecord>(&record);
@@ -93,7 +94,9 @@ void History::check_end(const EndRecord& end, TaskId task) {
               std::string(to_string(end.status)));
   }
   const bool given_up = restored_ && end.message.rfind("given up by request", 0) == 0;
-  if (given_up || end.message == "node forgotten") forgotten_.insert(task);
+  // Before a node has proved anything such a host cannot know better.
+  const bool misled = unnoticed_ && end.message == "killed before it started";
+  if (given_up || misled || end.message == "node forgotten") forgotten_.insert(task);
   if (forgotten(task)) return;
   for_attempts(task, [&](AttemptKey key, const Process& process) {
     if (!process.alive) return;

@@ -35,7 +35,7 @@ class History {
   void committed(const std::vector<StoreRecord>& records);
   void recovered(const HostState& state) { check_submissions(state); }
   // An older copy of the store was put back: what came later is not held against the host.
-  void restored(const std::vector<StoreRecord>& copy);
+  void restored(const std::vector<StoreRecord>& copy, bool unnoticed = false);
   bool was_restored() const { return restored_; }
   void ended(const HostState& state);
 
@@ -76,6 +76,7 @@ class History {
   std::set<std::string> restarted_;
   std::set<TaskId> forgotten_;  // ended by the operator's word, whatever their processes do
   bool restored_ = false;
+  bool unnoticed_ = false;
   std::uint64_t executions_ = 0;
   std::vector<std::string> violations_;
 };

@@ -15,8 +15,9 @@ Host::Host(Surroundings& world) : world_(world) {
   policy_.ahead_limit = 16;
 }
 
-void Host::reload() {
+void Host::reload(bool superseded) {
   state_ = recover(*store_.load(), policy_, world_.now());
+  state_->superseded = superseded;
   if (world_.mutation == Mutation::forget_submission_ids) state_->submissions.clear();
   world_.history.recovered(*state_);
 }
@@ -39,6 +40,20 @@ void Host::start_from_copy() {
   world_.trace.say("host       starts from a copy of its store");
   store_.put_copy_back();
   world_.history.restored(store_.committed());
+  accept_restore();
+}
+
+void Host::start_from_copy_unnoticed() {
+  crash();
+  world_.trace.say("host       starts from a copy of its store, and is not told so");
+  store_.put_copy_back();
+  world_.history.restored(store_.committed(), true);
+  start();
+}
+
+void Host::accept_restore() {
+  crash();
+  world_.trace.say("host       starts with the operator's word that its store is a copy");
   store_.raise_epoch(static_cast<std::uint64_t>(world_.now().utc.microseconds / 1'000'000));
   const auto records = records_of_restored(recover(*store_.load(), policy_, world_.now(), StoreTrust::restored));
   world_.history.committed(records);
@@ -88,6 +103,10 @@ void Host::receive(decltype(HostEvent::what) what, Waiter waiter) {
       message != nullptr && world_.mutation == Mutation::every_session_is_the_same) {
     message->message.session = {"journal", "boot"};
   }
+  if (auto* message = std::get_if<host_event::Register>(&what);
+      message != nullptr && world_.mutation == Mutation::trusts_any_copy) {
+    message->message.confirmed = 0;
+  }
   inbox_.push_back({world_.now(), std::move(what)});
   if (!busy_) begin_turn();
 }
@@ -123,6 +142,9 @@ void Host::begin_turn() {
   for (const auto& event : events) take(event);
   settle(*state_, world_.now(), decisions_);
   for (const auto& broken : broken_invariants(*state_)) world_.history.violation("promise 5: host: " + broken);
+  if (state_->superseded && !world_.history.was_restored()) {
+    world_.history.violation("liveness: the host takes its database for an old copy, and it is the latest");
+  }
   if (world_.mutation == Mutation::answer_before_commit) perform(std::exchange(decisions_.actions, {}));
   store_.prepare(decisions_.records);
   const auto took = decisions_.records.empty() ? 10us : world_.random.between(100us, 5ms);
@@ -162,8 +184,9 @@ void Host::fail_commit() {
     return;
   }
   inbox_.clear();
+  const bool superseded = state_->superseded;
   for (const auto& [token, waiter] : std::exchange(waiters_, {})) waiter.unavailable();
-  reload();
+  reload(superseded);
 }
 
 void Host::perform(const std::vector<HostAction>& actions) {

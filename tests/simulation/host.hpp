@@ -36,6 +36,9 @@ class Host {
   void take_copy() { store_.take_copy(); }
   // Starts with the copy, and with the operator's word that it is one.
   void start_from_copy();
+  // Starts with the copy as if it were the latest; the operator's word comes later, or never.
+  void start_from_copy_unnoticed();
+  void accept_restore();
   void receive(decltype(HostEvent::what) what, Waiter waiter);
 
  private:
@@ -47,7 +50,7 @@ class Host {
   void fail_commit();
   void perform(const std::vector<HostAction>& actions);
   void answer(ReplyToken token, const HostAction& action);
-  void reload();
+  void reload(bool superseded = false);
   void begin();
 
   Surroundings& world_;

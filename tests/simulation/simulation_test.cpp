@@ -16,13 +16,25 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-// Built to be debugged it runs many times slower, so it looks at fewer clusters unless told otherwise.
-#ifdef NDEBUG
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAKURIVER_SIMULATION_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAKURIVER_SIMULATION_SANITIZED
+#endif
+#endif
+
+// Builds that run many times slower look at fewer clusters unless told otherwise. What counts is the optimiser, for
+// the tests are optimised with assertions.
+#ifdef HAKURIVER_SIMULATION_SANITIZED
+constexpr std::uint64_t kSeeds = 200;
+constexpr const char* kBuild = " (a build under a sanitizer; an optimised one looks at 2000)";
+#elif !defined(__OPTIMIZE__)
+constexpr std::uint64_t kSeeds = 100;
+constexpr const char* kBuild = " (a build that is not optimised; an optimised one looks at 2000)";
+#else
 constexpr std::uint64_t kSeeds = 2000;
 constexpr const char* kBuild = "";
-#else
-constexpr std::uint64_t kSeeds = 100;
-constexpr const char* kBuild = " (a Debug build; a Release build looks at 2000)";
 #endif
 
 }  // namespace

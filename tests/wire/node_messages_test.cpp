@@ -133,9 +133,11 @@ TEST_CASE("every message is read back as it was written") {
   check_round_trip(full_report(), decode_report);
   check_round_trip(Report{}, decode_report);
   check_round_trip(Receipt{1, kMost}, decode_receipt);
+  check_round_trip(Goodbye{"n", Epoch{1}, RunId{2}, 7}, decode_goodbye);
   check_round_trip(Goodbye{"n", Epoch{1}, RunId{2}}, decode_goodbye);
   check_round_trip(full_facts(), decode_node_facts);
-  for (const auto why : {Refusal::register_again, Refusal::name_taken, Refusal::version, Refusal::overloaded}) {
+  for (const auto why :
+       {Refusal::register_again, Refusal::name_taken, Refusal::version, Refusal::overloaded, Refusal::old_copy}) {
     check_round_trip(NodeRefusal{why, "because \"x\"\n"}, decode_node_refusal);
   }
 }

@@ -123,6 +123,10 @@ inline void take_command(HostTurn& turn, const host_event::Control& event) {
   const auto answer = [&](Result<CommandAnswer> what) {
     turn.out.actions.push_back(host_action::AnswerCommand{event.token, std::move(what)});
   };
+  if (turn.state.superseded) {
+    answer(detail::nothing_from_old_copy());
+    return;
+  }
   if (addressed.batch == nullptr) {
     answer(Error{Errc::not_found, "there is no task or batch " + std::to_string(event.id)});
     return;
@@ -181,6 +185,10 @@ inline void take_node_command(HostTurn& turn, const host_event::ControlNode& eve
   const auto answer = [&](Result<CommandAnswer> what) {
     turn.out.actions.push_back(host_action::AnswerCommand{event.token, std::move(what)});
   };
+  if (turn.state.superseded) {
+    answer(detail::nothing_from_old_copy());
+    return;
+  }
   if (node == nullptr || node->presence == Presence::gone) {
     answer(Error{Errc::not_found, "there is no node '" + event.node + "'"});
     return;

@@ -21,15 +21,17 @@ enum class StoreTrust : std::uint8_t {
 
 namespace detail {
 
-inline void recover_nodes(HostState& state, const StoredState& stored, Now now) {
+// What nodes did since an older copy was made is not held against a host that was told of it: such a host remembers
+// no session of theirs.
+inline void recover_nodes(HostState& state, const StoredState& stored, Now now, StoreTrust trust) {
   for (const auto& record : stored.nodes) {
     NodeState& node = node_named(state, record.name);
     node.runner_id = record.runner_id;
     node.facts = record.facts;
     node.drained = record.drained;
-    node.sessions.push_back(record.session);
+    node.sessions.push_back(trust == StoreTrust::complete ? record.session : Session{});
     node.run = record.run;
-    node.confirmed = record.confirmed;
+    node.confirmed = trust == StoreTrust::complete ? record.confirmed : 0;
     node.presence = Presence::expected;
     node.deadline = now.monotonic + state.policy.silence;
   }
@@ -162,16 +164,19 @@ inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
 
 }  // namespace detail
 
-// What a host that trusts a restored store writes down, so that its next start does not place those tasks either:
-// orders to nobody knows which node.
+// What a host that trusts a restored store writes down, so that its next start does the same: orders of what is
+// unfinished to nobody knows which node, and nodes without a session.
 inline std::vector<StoreRecord> records_of_restored(const HostState& state) {
   std::map<TaskId, const LiveTask*> unknown;
   for (const auto& [id, task] : state.live) {
     if (task.node == kNoNode) unknown.emplace(id, &task);
   }
   std::vector<StoreRecord> records;
+  for (const auto& node : state.nodes) {
+    records.emplace_back(NodeRecord{node.name, node.runner_id, {}, node.run, 0, node.drained, node.facts});
+  }
   for (const auto& [id, task] : unknown) {
-    auto* last = records.empty() ? nullptr : &std::get<OrderRecord>(records.back());
+    auto* last = records.empty() ? nullptr : std::get_if<OrderRecord>(&records.back());
     if (last != nullptr && last->batch == task->batch && last->attempt == task->attempt &&
         advance(last->first, last->count) == id) {
       ++last->count;
@@ -193,7 +198,7 @@ inline HostState recover(StoredState stored, const HostPolicy& policy, Now now,
   // They fit into 63 bits, for they are stored.
   state.last_challenge = ((stored.epoch.value & 0x3ff) << 52) + static_cast<std::uint64_t>(now.monotonic.microseconds);
   state.last_tick = now.monotonic;
-  detail::recover_nodes(state, stored, now);
+  detail::recover_nodes(state, stored, now, trust);
   state.submissions.reserve(stored.batches.size());
   for (auto& batch : stored.batches) detail::recover_batch(state, std::move(batch));
   detail::recover_ends(state, stored);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "hakuriver/host/old_copy.hpp"
 #include "hakuriver/host/reports.hpp"
 
 namespace hakuriver {
@@ -68,11 +69,12 @@ inline void take_hello(HostTurn& turn, const host_event::SayHello& event) {
     refuse(Refusal::name_taken, std::move(taken));
     return;
   }
-  if (state.epoch < hello.epoch_seen && !state.superseded) {
-    state.superseded = true;
-    turn.out.actions.push_back(host_action::Note{
-        "node '" + hello.node + "' has obeyed a later start of this cluster's host: this database is an old copy. " +
-        "Nothing is ordered until the host is started with --accept-restore"});
+  if (state.epoch < hello.epoch_seen) {
+    detail::stop_ordering(turn, hello.node, "has obeyed a later start of this cluster's host");
+  }
+  if (state.superseded) {
+    turn.out.actions.push_back(host_action::AnswerHello{event.token, detail::old_copy()});
+    return;
   }
   NodeState& node = detail::node_named(state, hello.node);
   if (node.runner_id.empty()) {
@@ -198,7 +200,7 @@ inline void begin_run(HostTurn& turn, NodeState& node, const Registration& messa
   node.runner_id = message.runner_id;
   node.facts = message.facts;
   node.run = message.run;
-  node.confirmed = same_session ? std::max(node.confirmed, message.confirmed) : message.confirmed;
+  if (!same_session) node.confirmed = message.confirmed;
   node.challenge = 0;
   node.registered = true;
   node.presence = Presence::online;
@@ -231,6 +233,12 @@ inline void take_registration(HostTurn& turn, const host_event::Register& event)
         host_action::AnswerRegistration{event.token, NodeRefusal{Refusal::name_taken, std::move(taken)}});
     return;
   }
+  const std::string proof = detail::why_old_copy(turn.state, turn.state.node_index.at(message.node), message);
+  if (!proof.empty()) detail::stop_ordering(turn, message.node, proof);
+  if (turn.state.superseded) {
+    turn.out.actions.push_back(host_action::AnswerRegistration{event.token, detail::old_copy()});
+    return;
+  }
   if (node->presence != Presence::online) {
     turn.out.actions.push_back(host_action::Note{"node '" + node->name + "' is online"});
   }
@@ -243,6 +251,26 @@ inline void take_registration(HostTurn& turn, const host_event::Register& event)
                                                            turn.state.policy.report_interval)}});
 }
 
+namespace detail {
+
+// What the agent that stops did not take in it never will; what it took in and had not started it gave back before.
+inline void give_back_untaken(HostTurn& turn, const NodeState& node, std::uint64_t applied) {
+  const auto index = static_cast<NodeIndex>(&node - turn.state.nodes.data());
+  for (const Order& order : node.outbox) {
+    if (order.kind != OrderKind::start || order.sequence <= applied) continue;
+    for (std::uint64_t i = 0; i < order.count; ++i) {
+      const auto live = turn.state.live.find(advance(order.first, i));
+      if (live == turn.state.live.end() || live->second.node != index || live->second.attempt != order.attempt)
+        continue;
+      const TaskStatus status = live->second.status;
+      if (status != TaskStatus::assigning && status != TaskStatus::pending) continue;
+      give_back(turn, live->first, order.attempt, live->second.faults, "the runner stopped before it took the order");
+    }
+  }
+}
+
+}  // namespace detail
+
 // The agent stops; its tasks go on. It keeps its place until its deadline, for it may be back in a moment.
 inline void take_goodbye(HostTurn& turn, const host_event::SayGoodbye& event) {
   NodeState* node = detail::node_of_run(turn.state, event.message.node, event.message.epoch, event.message.run);
@@ -250,6 +278,7 @@ inline void take_goodbye(HostTurn& turn, const host_event::SayGoodbye& event) {
     detail::hear_from(turn, *node);
     node->presence = Presence::leaving;
     node->registered = false;
+    detail::give_back_untaken(turn, *node, event.message.applied);
     if (node->poll.value != 0) {
       turn.out.actions.push_back(host_action::AnswerPoll{node->poll, detail::register_again(node->name)});
       node->poll = {};

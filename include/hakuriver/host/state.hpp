@@ -129,7 +129,7 @@ struct HostState {
   HostPolicy policy;
   std::string cluster_id;
   Epoch epoch;
-  bool superseded = false;  // a node has met a higher epoch: this host's memory is old, and it orders nothing
+  bool superseded = false;  // a node has proved that this host's memory is an old copy: nothing is ordered
   std::uint64_t last_id = 0;
   std::uint64_t last_challenge = 0;
   MonotonicTime last_tick;

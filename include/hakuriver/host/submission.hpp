@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "hakuriver/host/tasks.hpp"
+#include "hakuriver/host/old_copy.hpp"
 #include "hakuriver/submit_request.hpp"
 
 namespace hakuriver {
@@ -110,6 +110,11 @@ inline bool answer_repeated(HostTurn& turn, const host_event::Submit& event) {
 inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
   if (detail::answer_repeated(turn, event)) return;
   HostState& state = turn.state;
+  if (state.superseded) {
+    turn.out.actions.push_back(
+        host_action::AnswerSubmission{event.token, Refused{detail::nothing_from_old_copy(), {}}});
+    return;
+  }
   detail::Sorted sorted = detail::sort_targets(state, event);
   if (sorted.shapes.empty()) {
     std::string message = sorted.failed.size() == 1 ? sorted.failed[0].reason : "every target was refused";

@@ -62,8 +62,8 @@ inline void leave_if_done(RunnerTurn& turn) {
   state.phase = RunnerPhase::leaving;
   state.poll_call = {};
   state.setup_call = next_call(state);
-  turn.out.push_back(
-      runner_effect::SayGoodbye{state.setup_call, Goodbye{state.node, state.introduction.epoch, state.run}});
+  turn.out.push_back(runner_effect::SayGoodbye{
+      state.setup_call, Goodbye{state.node, state.introduction.epoch, state.run, state.applied}});
 }
 
 enum class CallKind : std::uint8_t { none, setup, poll, report };
