@@ -88,9 +88,9 @@ TEST_CASE("every order of a few combinations is about as likely as any other") {
     }
     const std::size_t orders = size == 2 ? 2 : size == 3 ? 6 : 24;
     CHECK(counts.size() == orders);
-    for (const auto& [order, count] : counts) {
-      CAPTURE(order);
-      CHECK(count == doctest::Approx(kSeeds / static_cast<double>(orders)).epsilon(0.15));
+    for (const auto& entry : counts) {
+      CAPTURE(entry.first);
+      CHECK(entry.second == doctest::Approx(kSeeds / static_cast<double>(orders)).epsilon(0.15));
     }
   }
 }
