@@ -76,7 +76,7 @@ TEST_CASE("with keep-order output waits for its turn, and that of retries stays 
   OutputStyle style;
   style.keep_order = true;
   Rig rig(style);
-  for (const std::uint64_t index : {5, 3, 9}) rig.output.begin(index);
+  for (const std::uint64_t index : {5u, 3u, 9u}) rig.output.begin(index);
   rig.add(3, "three\n");
   rig.add(9, "nine\n");
   REQUIRE(rig.output.finish(9));
