@@ -328,6 +328,51 @@ TEST_CASE("orders that an agent did not take before it stopped are taken back at
   CHECK(rig.status(later) == assigning);
 }
 
+TEST_CASE("tasks that are ordered ahead and taken back for ever cost a few records for each task that ends") {
+  HostRig rig;
+  rig.join("node1", HostRig::facts(1));
+  rig.submit({}, 1'000);
+  std::vector<TaskId> queue;
+  std::uint64_t ends = 0;
+  std::uint64_t returns = 0;
+  const auto obey = [&] {
+    for (const Order& order : rig.orders("node1")) {
+      for (std::uint64_t i = 0; i < order.count; ++i) {
+        const TaskId task = advance(order.first, i);
+        const auto known = std::find(queue.begin(), queue.end(), task);
+        if (order.kind == OrderKind::start) queue.push_back(task);
+        if (order.kind != OrderKind::withdraw || known == queue.end()) continue;
+        queue.erase(known);
+        ++returns;
+        rig.report("node1", {{NodeEventKind::returned, held_attempt(task)}});
+      }
+    }
+  };
+  const auto run_one = [&](std::chrono::milliseconds length) {
+    obey();
+    REQUIRE(!queue.empty());
+    const TaskId task = queue.front();
+    queue.erase(queue.begin());
+    rig.report("node1", {started(task)});
+    for (; length > std::chrono::seconds(1); length -= std::chrono::seconds(1)) {
+      rig.tick_for(std::chrono::seconds(1));
+      obey();
+    }
+    rig.pass(length);
+    rig.report("node1", {ended(task, ++ends)});
+  };
+  for (int cycle = 0; cycle < 8; ++cycle) {
+    for (int i = 0; i < 20; ++i) run_one(std::chrono::milliseconds(5));
+    run_one(std::chrono::seconds(4));
+  }
+  const auto orders_and_returns = std::count_if(rig.written.begin(), rig.written.end(), [](const StoreRecord& record) {
+    return std::holds_alternative<OrderRecord>(record) || std::holds_alternative<ReturnRecord>(record);
+  });
+  MESSAGE(ends, " ends, ", returns, " returns, ", orders_and_returns, " records of orders and returns");
+  CHECK(returns > 20);
+  CHECK(static_cast<std::uint64_t>(orders_and_returns) <= 4 * ends);
+}
+
 TEST_CASE("a recovered host knows what was ordered, what waits and what ended") {
   StoredState stored;
   stored.cluster_id = "c0ffee";

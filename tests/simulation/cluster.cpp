@@ -116,7 +116,7 @@ void Cluster::heal() {
 }
 
 bool Cluster::at_rest() const {
-  if (!host_.up() || !clients_->content()) return false;
+  if (!host_.up() || host_.state().superseded || !clients_->content()) return false;
   for (const auto& node : nodes_) {
     if (!node.agent->up() || node.agent->state().stop_by) return false;
   }
