@@ -79,6 +79,7 @@ void Host::crash() {
 
 void Host::tick() {
   receive(host_event::Tick{}, {});
+  if (!up()) return;
   const auto next = world_.fault(0.02) ? world_.random.between(1s, 20s) : microseconds{500ms};
   world_.scheduler.after(next, [this, life = life_] {
     if (life == life_) tick();
