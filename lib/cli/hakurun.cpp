@@ -104,6 +104,11 @@ int run_words(HakurunOptions& options, HakurunStreams streams) {
                      " commands: add --yes to start them, or choose with --limit, --sample or --dry-run");
     return kUsage;
   }
+  // A command is not in the terminal's foreground: reading from it would stop the command for ever.
+  if (options.first_reads_stdin && ::isatty(STDIN_FILENO) == 1) {
+    say(streams, "--stdin: stdin is a terminal: expected a file or a pipe");
+    return kUsage;
+  }
   return run_sweep(words->sweep, options, streams);
 }
 

@@ -122,6 +122,9 @@ Status check_together(const HakurunOptions& options, bool seed_is_typed) {
   if (seed_is_typed && !selection.shuffle && !selection.sample) return fault("--seed needs --shuffle or --sample");
   if (options.run.resume && options.run.joblog.empty()) return fault("--resume needs --joblog");
   if (options.run.retry_failed && options.run.joblog.empty()) return fault("--retry-failed needs --joblog");
+  if (options.run.resume && options.run.retry_failed) {
+    return fault("--resume and --retry-failed exclude each other: --resume tries what has failed as well");
+  }
   if (options.ungroup && options.line_buffer) return fault("--ungroup and --line-buffer exclude each other");
   if (options.ungroup && options.keep_order) return fault("--ungroup and --keep-order exclude each other");
   if (options.ungroup && options.tag) return fault("--ungroup and --tag exclude each other: try --line-buffer --tag");

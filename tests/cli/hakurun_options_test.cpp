@@ -135,6 +135,7 @@ TEST_CASE("options that do not go together, or lack something, are refused") {
   const std::vector<std::vector<const char*>> rows = {{"--seed=1", "c"},
                                                       {"--resume", "c"},
                                                       {"--retry-failed", "c"},
+                                                      {"--joblog=x", "--resume", "--retry-failed", "c"},
                                                       {"-u", "--lb", "c"},
                                                       {"-u", "-k", "c"},
                                                       {"-u", "--tag", "c"},

@@ -62,6 +62,14 @@ class Options(SweepCase):
                                 cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=60)
         self.assertEqual(result.stdout, "got words\ngot\ngot\n")
 
+    def test_a_terminal_is_no_stdin_for_commands(self):
+        control, terminal = pty.openpty()
+        result = subprocess.run([HAKURUN, "--stdin", "cat"], cwd=self.directory, env=self.environment, stdin=terminal,
+                                capture_output=True, text=True, timeout=60)
+        os.close(control)
+        os.close(terminal)
+        self.assertEqual((result.returncode, len(result.stderr.splitlines())), (2, 1))
+
     def test_each_slot_has_its_own_gpu(self):
         lines = self.lines("--gpus", "0,GPU-b", "sh", "-c", "echo $HAKURUN_SLOT:$CUDA_VISIBLE_DEVICES; sleep 0.05", "_",
                            "span:1..6")
