@@ -46,7 +46,7 @@ struct RunEnd {
   EndVerdict verdict = EndVerdict::failed;
   bool timed_out = false;  // it was ended at its time limit
   Outcome outcome;
-  Usage usage;
+  Usage usage;  // of a small command max_rss_bytes is that of the process that started it, which it was for a moment
   UtcTime started_at;
   std::chrono::microseconds elapsed{0};
   std::string message;  // why it did not start; else empty. A command that did not start was not told as started

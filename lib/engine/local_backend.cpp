@@ -73,6 +73,7 @@ struct LocalBackend::Impl {
   Descriptor null_input;
   Descriptor inherited[2];  // copies of stdout_fd and stderr_fd where those cannot be used themselves
   std::optional<Orphans> orphans;
+  std::optional<Error> orphans_error;
   std::vector<Place> places;
   std::vector<std::uint32_t> free_places;
   std::uint64_t starts = 0;
@@ -109,8 +110,11 @@ Status LocalBackend::Impl::prepare() {
   if (options.capture) buffer.resize(kReadSize);
   if (!options.adopt_orphans) return Unit{};
   auto adopted = Orphans::adopt(options.run);
-  if (!adopted) return adopted.error();
-  orphans.emplace(std::move(*adopted));
+  if (adopted) {
+    orphans.emplace(std::move(*adopted));
+  } else {
+    orphans_error = adopted.error();
+  }
   return Unit{};
 }
 
@@ -310,6 +314,8 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::make(LocalOptions options) {
   if (!prepared) return prepared.error();
   return std::unique_ptr<LocalBackend>(new LocalBackend(std::move(impl)));
 }
+
+const std::optional<Error>& LocalBackend::orphans_error() const noexcept { return impl_->orphans_error; }
 
 LocalBackend::~LocalBackend() {
   stop_all(StopHow::kill);

@@ -29,6 +29,9 @@ class LocalBackend : public Backend {
  public:
   static Result<std::unique_ptr<LocalBackend>> make(LocalOptions options);
 
+  // Why orphans are not looked for although the options say so: /proc may be missing.
+  const std::optional<Error>& orphans_error() const noexcept;
+
   // Kills what still runs.
   ~LocalBackend() override;
 

@@ -24,7 +24,7 @@ constexpr std::uint64_t kAnyNumber = ~std::uint64_t{0};
 
 SchedulePolicy policy_of(const RunOptions& options, const BackendTraits& traits) {
   SchedulePolicy policy;
-  policy.places = options.jobs;
+  policy.places = traits.places > 0 ? traits.places : options.jobs;
   policy.longest_range = traits.longest_range;
   policy.retries = options.retries;
   policy.backoff = options.backoff;
@@ -240,8 +240,11 @@ void RunLoop::obey_schedule() {
 void RunLoop::started(std::uint64_t index, std::uint32_t attempt, std::int64_t process) {
   if (!events_.started) return;
   const auto found = live_.find(index);
-  if (found == live_.end()) return;
-  events_.started({index, attempt, found->second.slot, process, found->second.command});
+  if (found != live_.end()) {
+    events_.started({index, attempt, found->second.slot, process, found->second.command});
+  } else {
+    events_.started({index, attempt, 0, process, plan_.at(index)});  // in a range
+  }
 }
 
 void RunLoop::output(std::uint64_t index, std::uint32_t attempt, OutputStream stream, std::string_view bytes) {

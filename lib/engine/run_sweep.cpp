@@ -37,6 +37,14 @@ Status check_policies(const RunOptions& options) {
   return Unit{};
 }
 
+// setrlimit(2), RLIMIT_NICE: down to 20 - the limit.
+bool may_raise_priority(int by) {
+  rlimit limit{};
+  if (::geteuid() == 0 || ::getrlimit(RLIMIT_NICE, &limit) != 0) return true;
+  const int wanted = std::max(::getpriority(PRIO_PROCESS, 0) + by, -20);
+  return static_cast<rlim_t>(20 - wanted) <= limit.rlim_cur;
+}
+
 Status check_children(const ChildOptions& children) {
   for (const auto& entry : children.environment) {
     if (entry.find('=') == std::string::npos || entry.front() == '=') {
@@ -45,6 +53,9 @@ Status check_children(const ChildOptions& children) {
   }
   if (children.first_stdin == 1 || children.first_stdin == 2) {
     return invalid("the first command cannot read descriptor " + std::to_string(children.first_stdin));
+  }
+  if (children.nice < 0 && !may_raise_priority(children.nice)) {
+    return Error{Errc::denied, "nice " + std::to_string(children.nice) + ": only root may be less nice"};
   }
   if (!children.working_directory.empty() && ::access(children.working_directory.c_str(), X_OK) != 0) {
     return Error{Errc::not_found, "'" + children.working_directory + "': no directory that can be entered"};
@@ -163,6 +174,9 @@ Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const 
   local.run = records.run;
   const auto backend = engine::LocalBackend::make(std::move(local));
   if (!backend) return backend.error();
+  if (const auto& error = (*backend)->orphans_error(); error && events.notice) {
+    events.notice("what commands leave behind is not looked for: " + error->message);
+  }
   return engine::RunLoop(plan, options, events, **backend, records).run();
 }
 

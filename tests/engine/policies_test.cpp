@@ -231,3 +231,21 @@ TEST_CASE("what a command has detached lives as long as the command, and goes wh
                        options);
   CHECK(ran.out == "alive\ngone\n");
 }
+
+TEST_CASE("a run that is stopped leaves nothing behind, not even what fled to a session of its own") {
+  const ScratchDirectory scratch;
+  const std::string pid = scratch / "pid";
+  auto control = RunControl::make();
+  RunOptions options;
+  options.capture = true;
+  options.adopt_orphans = true;
+  options.control = &*control;
+  RunEvents events;
+  events.output = [&control](const RunOutput&) { control->terminate(); };
+  const std::string script = "(setsid sh -c 'echo $$ > " + pid + "; exec sleep 1000' &); while [ ! -s " + pid +
+                             " ]; do sleep 0.01; done; echo ready; exec sleep 1000";
+  const auto summary = run_sweep(NamedScript(script, 3), options, events);
+  REQUIRE(summary);
+  CHECK(summary->stopped == 1);
+  CHECK_FALSE(is_running(std::stoi(contents_of(pid))));
+}
