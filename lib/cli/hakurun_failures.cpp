@@ -20,8 +20,12 @@ std::string printable(std::string_view line) {
 
 }  // namespace
 
+void StderrTails::begin(std::uint64_t index) { tails_.try_emplace(index); }
+
 void StderrTails::add(std::uint64_t index, std::string_view bytes) {
-  std::string& tail = tails_[index];
+  const auto found = tails_.find(index);
+  if (found == tails_.end()) return;
+  std::string& tail = found->second;
   tail += bytes.substr(bytes.size() - std::min(bytes.size(), kMostBytes));
   if (tail.size() > 2 * kMostBytes) tail.erase(0, tail.size() - kMostBytes);
 }

@@ -12,6 +12,9 @@ namespace hakuriver::cli {
 // The last lines of what each running command wrote to stderr, as far as it passes through us: up to 5 lines and 1 KiB.
 class StderrTails {
  public:
+  void begin(std::uint64_t index);
+
+  // Of a command that has begun and not been taken; else nothing is kept.
   void add(std::uint64_t index, std::string_view bytes);
 
   // The lines, and forgets them. Control characters are shown as '?'.

@@ -44,7 +44,8 @@ RunReport::RunReport(const HakurunOptions& options, std::uint64_t size, bool cap
   counts_.total = size;
 }
 
-void RunReport::take_start() {
+void RunReport::take_start(std::uint64_t index) {
+  if (captured_) tails_.begin(index);
   ++counts_.running;
   tick();
 }
@@ -55,7 +56,7 @@ void RunReport::take_output(const RunOutput& output) {
 
 void RunReport::take_end(const RunEnd& end, const std::string& command, bool is_shown) {
   const bool was_started = end.message.empty();
-  if (was_started) --counts_.running;
+  if (was_started && counts_.running > 0) --counts_.running;
   const auto tail = captured_ ? tails_.take(end.index) : std::vector<std::string>();
   const bool is_final = end.verdict == EndVerdict::succeeded || end.verdict == EndVerdict::failed;
   if (is_final) ++counts_.done;

@@ -20,7 +20,7 @@ class RunReport {
 
   bool shows_progress() const noexcept { return progress_kind_ != Progress::Kind::none; }
 
-  void take_start();
+  void take_start(std::uint64_t index);
   void take_output(const RunOutput& output);
 
   // `command` is the command in one line; `is_shown` tells that its stderr has just been written.

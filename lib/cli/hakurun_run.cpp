@@ -106,7 +106,7 @@ class SweepRun {
       report_.tick();
     };
     events.started = [this](const RunStart& start) {
-      report_.take_start();
+      report_.take_start(start.index);
       output_.begin(start.index, start.command.name);
     };
     events.output = [this](const RunOutput& output) {

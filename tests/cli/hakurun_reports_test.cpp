@@ -36,6 +36,9 @@ struct Pipe {
 TEST_CASE("the end of stderr is its last lines, bounded and printable") {
   StderrTails tails;
   CHECK(tails.take(1).empty());
+  tails.add(1, "nobody\n");
+  CHECK(tails.take(1).empty());
+  for (const std::uint64_t index : {1u, 2u, 3u, 4u}) tails.begin(index);
   tails.add(1, "a\nb\n");
   tails.add(1, "c\nd\ne\nf");
   tails.add(2, "other\n");
