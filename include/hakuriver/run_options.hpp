@@ -66,7 +66,7 @@ struct RunOptions {
   std::chrono::milliseconds term_grace{5'000};  // from TERM to KILL, at a time limit and for HaltPolicy::When::now
   HaltPolicy halt{};
   std::chrono::microseconds delay{0};       // between two starts
-  double max_load = 0;                      // 0: none; else nothing more starts while the load average is above
+  double max_load = 0;                      // 0: none; else nothing more starts while the machine's load is above
   std::uint64_t min_free_memory_bytes = 0;  // nothing more starts while less memory than this is available
   bool join_jobserver = false;   // takes a place of the jobserver that MAKEFLAGS names, if any, for each command
   bool offer_jobserver = false;  // where none is joined: the commands are handed one, with `jobs` places for all

@@ -92,8 +92,7 @@ Result<JournalFile> JournalFile::create(const std::string& path) {
   auto journal = open(path);
   if (!journal) return journal;
   if (journal->size_.value_or(0) > 0) {
-    return Error{Errc::conflict, "the journal '" + path + "' exists: go on with it by --resume or --retry-failed, or " +
-                                     "remove it to begin anew"};
+    return Error{Errc::conflict, "the journal '" + path + "' exists: resume it, retry what failed in it, or remove it"};
   }
   const auto begun = journal->begin();
   if (!begun) return begun.error();

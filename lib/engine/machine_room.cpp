@@ -30,6 +30,17 @@ std::optional<double> parse_load_average(std::string_view text) {
   return load;
 }
 
+std::optional<std::uint64_t> parse_runnable(std::string_view text) {
+  const auto slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  text = text.substr(0, slash);
+  text.remove_prefix(std::min(text.rfind(' ') + 1, text.size()));
+  std::uint64_t runnable = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), runnable);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return runnable;
+}
+
 std::optional<std::uint64_t> parse_available_memory(std::string_view text) {
   constexpr std::string_view kName = "\nMemAvailable:";
   const auto line = text.find(kName);
@@ -44,8 +55,11 @@ std::optional<std::uint64_t> parse_available_memory(std::string_view text) {
 
 bool has_machine_room(const RoomNeeded& needed) {
   if (needed.max_load > 0) {
-    const auto load = parse_load_average(read_beginning("/proc/loadavg"));
+    const auto text = read_beginning("/proc/loadavg");
+    const auto load = parse_load_average(text);
     if (load && *load > needed.max_load) return false;
+    const auto runnable = parse_runnable(text);  // we are one of them
+    if (runnable && static_cast<double>(*runnable) - 1 > needed.max_load) return false;
   }
   if (needed.min_free_memory_bytes > 0) {
     const auto available = parse_available_memory(read_beginning("/proc/meminfo"));

@@ -141,6 +141,8 @@ TEST_CASE("what is offered can be joined by those who get its MAKEFLAGS") {
 
 TEST_CASE("what the machine has left is read from its texts") {
   CHECK(engine::parse_load_average("0.52 0.58 0.59 1/467 12345\n") == 0.52);
+  CHECK(engine::parse_runnable("0.52 0.58 0.59 17/467 12345\n") == 17);
+  for (const auto* bad : {"", "1.0 2.0", "x/1", "/", "1.0 2.0 3.0 /4"}) CHECK(!engine::parse_runnable(bad));
   CHECK(!engine::parse_load_average(""));
   CHECK(!engine::parse_load_average("x 0.58"));
   CHECK(engine::parse_available_memory("MemTotal: 100 kB\nMemFree: 5 kB\nMemAvailable:   2048 kB\nX: 1 kB\n") ==
