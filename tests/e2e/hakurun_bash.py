@@ -128,6 +128,47 @@ class BashLines(unittest.TestCase):
         self.assertEqual(result.returncode, 2)
         self.assertIn("mixes numbers and words", result.stderr)
 
+    def test_documented_examples_in_other_moods_and_shells(self):
+        """posix mode, no globs, no braces, and dash, which expands neither: the same commands run."""
+        moods = (["bash", "--posix", "-c"], ["bash", "-f", "-c"], ["bash", "+B", "-c"], ["bash", "-O", "nocaseglob", "-c"],
+                 ["sh", "-c"])
+        for row in rows("bash_argv.jsonl"):
+            if "…" in row["runs"]:
+                continue
+            for mood in moods:
+                with self.subTest(row["id"], mood=mood):
+                    self.check_runs(self.call([*mood, row["bash"].removesuffix("| bash")]), row)
+
+    def test_a_list_that_the_shell_took_away_or_refused(self):
+        # What is gone cannot be seen; what is refused never reaches hakurun.
+        line = "hakurun --parallel python script.py span:{1..3} span:[A,B]"
+        result = self.call(["bash", "-O", "nullglob", "-c", line])
+        self.assertEqual(result.stdout.splitlines(), [f"python script.py {n}" for n in (1, 2, 3)])
+        self.assertIn("read as 1 list: 1 2 3", result.stderr)
+        result = self.call(["bash", "-O", "failglob", "-c", line])
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+
+    def test_files_with_the_names_of_values(self):
+        def dry_run_beside(files, line):
+            for name in files:
+                (self.empty / name).touch()
+            result = self.bash(line)
+            for name in files:
+                (self.empty / name).unlink()
+            return result
+
+        line = "hakurun echo Param span:{1..3} span:[A,B]"
+        for files in (["span:A"], ["span:A", "span:B"]):
+            result = dry_run_beside(files, line)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn("quote the spans: ", result.stderr)
+        result = dry_run_beside(["span:1"], line)  # [A,B] does not match it, and braces are no pattern
+        self.assertEqual(len(result.stdout.splitlines()), 6)
+        self.assertIn("a file named span:1 exists", result.stderr)
+        result = dry_run_beside(["span:0", "span:1"], "hakurun p --lr span:[0.001,0.01,0.1] --batch span:{32,64}")
+        self.assertEqual(len(result.stdout.splitlines()), 4)
+        self.assertIn("a file named span:0 exists", result.stderr)
+
     def test_every_shell_reads_the_safe_spelling_alike(self):
         for shell in ("bash", "sh"):
             with self.subTest(shell):
