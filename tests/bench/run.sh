@@ -13,5 +13,5 @@ build=${BUILD_DIR:-build/bench}
 mkdir -p "$(dirname "$build")"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAKURIVER_DEVELOPER=ON >"$build.log"
 cmake --build "$build" --target hakuriver_host hakuriver_runner hakuriver_client \
-  hakuriver_keeper_program bench_noop bench_stamp bench_http bench_spawn bench_fill >>"$build.log"
+  hakuriver_keeper_program bench_noop bench_stamp bench_http bench_spawn bench_fill hakurun bench_vfork bench_launch >>"$build.log"
 exec python3 tests/bench/cluster_bench.py "$build/bin" "$@"
