@@ -126,6 +126,9 @@ Status check_together(const HakurunOptions& options, bool seed_is_typed) {
     return fault("--resume and --retry-failed exclude each other: --resume tries what has failed as well");
   }
   if (options.ungroup && options.line_buffer) return fault("--ungroup and --line-buffer exclude each other");
+  if (options.ungroup && !options.run.results.empty()) {
+    return fault("--ungroup and --results exclude each other: try --line-buffer");
+  }
   if (options.ungroup && options.keep_order) return fault("--ungroup and --keep-order exclude each other");
   if (options.ungroup && options.tag) return fault("--ungroup and --tag exclude each other: try --line-buffer --tag");
   return Unit{};

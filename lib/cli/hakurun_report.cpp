@@ -85,6 +85,7 @@ void RunReport::say(std::string_view line) {
 }
 
 void RunReport::finish(const RunSummary& summary) {
+  counts_.total = summary.total - summary.skipped;
   progress_.finish(counts_, Progress::Clock::now());
   if (summary.failed == 0) return;
   const auto lines = failures_.summary(summary.total);

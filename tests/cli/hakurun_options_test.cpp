@@ -138,6 +138,7 @@ TEST_CASE("options that do not go together, or lack something, are refused") {
                                                       {"--joblog=x", "--resume", "--retry-failed", "c"},
                                                       {"-u", "--lb", "c"},
                                                       {"-u", "-k", "c"},
+                                                      {"-u", "--results=r", "c"},
                                                       {"-u", "--tag", "c"},
                                                       {"--tag=1", "c"},
                                                       {"-j"},

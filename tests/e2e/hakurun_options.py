@@ -182,6 +182,9 @@ class Options(SweepCase):
         err = self.check(["--progress", "-j2", "true", "span:1..4"], 0, "", 1)
         self.assertRegex(err, r"^hakurun: 4/4 done, 0 failed, 0 running, [\d.]+/s\n$")
         self.check(["-j2", "true", "span:1..4"], 0, "")
+        self.check(["--joblog", "log", "true", "span:1..2"], 0, "")
+        err = self.check(["--progress", "--joblog", "log", "--resume", "true", "span:1..5"], 0, "", 2)
+        self.assertIn("3/3 done", err)
 
     # When, and what if
 
