@@ -171,7 +171,7 @@ class Options(SweepCase):
     def test_a_status_line_on_a_terminal(self):
         status, shown = self.on_terminal("-j2", "sh", "-c", "sleep 0.4; echo done $1", "_", "span:1..6")
         self.assertEqual(status, 0)
-        self.assertRegex(shown, r"\r\d/6 done, 0 failed, 2 running, [\d.]+/s, \ds left\x1b\[K")
+        self.assertRegex(shown, r"\r\d/6 done, 0 failed, \d running, [\d.]+/s, \w+ left\x1b\[K")
         # What the commands print stands on lines of its own: the status line is erased before it.
         visible = re.sub(r"[^\n]*\r\x1b\[K", "", shown).replace("\r\n", "\n")
         self.assertEqual(sorted(visible.splitlines()), [f"done {n}" for n in range(1, 7)])
