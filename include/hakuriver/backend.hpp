@@ -27,10 +27,10 @@ namespace hakuriver {
 inline namespace v1 {
 
 struct BackendTraits {
-  std::uint64_t places = 0;  // how many attempts it takes at once; 0: as many as RunOptions::jobs says
   std::uint64_t longest_range = 1;
   // It ends attempts at their time limit by itself, and says so in their end; the run does not.
   bool keeps_time_limits = false;
+  std::uint64_t places = 0;  // how many attempts it takes at once; 0: as many as RunOptions::jobs says
 };
 
 // The attempt-th try at the commands first, first + 1, ... of the plan.

@@ -21,7 +21,7 @@ namespace {
 // first time.
 class RangeBackend : public Backend {
  public:
-  BackendTraits traits() const override { return {~std::uint64_t{0}, ~std::uint64_t{0}, true}; }
+  BackendTraits traits() const override { return {~std::uint64_t{0}, true, ~std::uint64_t{0}}; }
 
   StartAnswer start(const StartOrder& order, BackendEvents&) override {
     orders.push_back(order);
