@@ -44,6 +44,7 @@ class Range {
     Kind kind = Kind::number;
     std::uint8_t decimals = 0;
     std::uint32_t width = 0;
+    bool operator==(const Format&) const = default;
   };
 
   // first, first +- step, ... up to and including the last value that does not pass `last`; counts down where `last`
@@ -62,6 +63,14 @@ class Range {
 
   std::uint64_t size() const noexcept { return size_; }
   bool is_integer() const noexcept { return format_.kind == Kind::number && format_.decimals == 0; }
+
+  // What between() makes the same range of; `last` is one of its values.
+  std::int64_t first() const noexcept { return static_cast<std::int64_t>(first_); }
+  std::int64_t last() const noexcept { return static_cast<std::int64_t>(first_ + (size_ - 1) * stride_); }
+  std::uint64_t step() const noexcept { return last() < first() ? 0 - stride_ : stride_; }
+  Format format() const noexcept { return format_; }
+
+  bool operator==(const Range&) const = default;
 
   // Appends the text of the i-th value; i < size().
   void append(std::uint64_t i, std::string& text) const {
@@ -108,6 +117,7 @@ class Range {
 struct ValueList {
   std::vector<std::string> items;
   bool integers = false;  // whether an item that is a whole number stands for that number
+  bool operator==(const ValueList&) const = default;
 };
 
 // Constant once made: any thread may read it.
@@ -138,6 +148,10 @@ class Axis {
     value.is_integer = append(i, value.text);
     return value;
   }
+
+  const std::variant<Range, ValueList>& values() const noexcept { return values_; }
+
+  bool operator==(const Axis&) const = default;
 
  private:
   std::variant<Range, ValueList> values_;

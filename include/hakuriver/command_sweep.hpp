@@ -28,11 +28,20 @@ class CommandSweep {
         names_(name_axes(words, sweep_.axes().size())),
         words_(with_placeholders(words, names_)) {}
 
+  // The same of words whose texts are only texts, and with the axes' names, as words() and names() have them.
+  CommandSweep(std::vector<WordTemplate> words, std::vector<std::string> names, Sweep sweep)
+      : sweep_(std::move(sweep)), names_(std::move(names)), words_(std::move(words)) {}
+
   const Sweep& sweep() const noexcept { return sweep_; }
   std::uint64_t size() const noexcept { return sweep_.size(); }
 
   // The axes' names (name_axes).
   const std::vector<std::string>& names() const noexcept { return names_; }
+
+  // With their placeholders as pieces.
+  const std::vector<WordTemplate>& words() const noexcept { return words_; }
+
+  bool operator==(const CommandSweep&) const = default;
 
   // The words of the i-th combination; i < size(). Where the number of a slot is wanted they have kSlotMark.
   Argv at(std::uint64_t i) const {

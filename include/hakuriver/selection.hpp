@@ -87,6 +87,7 @@ struct SelectionOptions {
   std::optional<std::uint64_t> sample;  // so many, chosen at random and in random order
   bool shuffle = false;
   std::uint64_t seed = 0;  // of shuffle and sample
+  bool operator==(const SelectionOptions&) const = default;
 };
 
 // Constant once made: any thread may read it.

@@ -47,6 +47,8 @@ class Sweep {
   SweepOrder order() const noexcept { return order_; }
   const std::vector<Axis>& axes() const noexcept { return axes_; }
 
+  bool operator==(const Sweep&) const = default;
+
   // For each axis, which of its values the i-th combination has; i < size().
   std::vector<std::uint64_t> positions(std::uint64_t i) const {
     if (order_ == SweepOrder::together) return std::vector<std::uint64_t>(axes_.size(), i);

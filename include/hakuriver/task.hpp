@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "hakuriver/argv.hpp"
 #include "hakuriver/resources.hpp"
 #include "hakuriver/target.hpp"
+#include "hakuriver/task_sweep.hpp"
 
 namespace hakuriver {
 inline namespace v1 {
@@ -51,7 +53,7 @@ constexpr bool is_final(TaskStatus status) noexcept {
 
 // What the tasks of a batch have in common, as submitted. Text is UTF-8 or any bytes without NUL.
 struct TaskSpec {
-  Argv argv{};                                                     // at least one word
+  Argv argv{};                                                     // at least one word; none where there is a sweep
   std::vector<std::pair<std::string, std::string>> environment{};  // the submitter's own variables, in order
   Resources resources{};
   std::string name{};               // shown and filtered by; may be empty
@@ -61,6 +63,7 @@ struct TaskSpec {
   bool privileged = false;
   bool private_network = false;
   bool private_pid = false;
+  std::optional<TaskSweep> sweep{};  // its task k runs combination(k) of it
   bool operator==(const TaskSpec&) const = default;
 };
 
@@ -70,6 +73,46 @@ inline constexpr std::size_t kMaxArgvAndEnvironmentBytes = std::size_t{1} << 20;
 inline constexpr std::uint64_t kMaxBatchTasks = 100'000'000;
 inline constexpr std::size_t kMaxTargets = 10'000;
 inline constexpr std::size_t kMaxNameBytes = 255;
+
+// What is the task's own where its batch is a sweep.
+struct TaskCommand {
+  Argv argv;
+  std::string name;  // "lr=0.1,batch=32", behind the batch's name if it has one
+  std::vector<std::pair<std::string, std::string>> variables{};  // besides the spec's environment, and stronger
+};
+
+// Of the index-th task of a batch that is a sweep; index < spec.sweep->size().
+inline TaskCommand command_of(const TaskSpec& spec, std::uint64_t index) {
+  const TaskSweep& sweep = *spec.sweep;
+  const std::uint64_t combination = sweep.combination(index);
+  const auto parameters = sweep.commands().parameters_at(combination);
+  TaskCommand command{sweep.commands().at(combination), name_of(parameters), {}};
+  if (!spec.name.empty()) command.name = command.name.empty() ? spec.name : spec.name + '[' + command.name + ']';
+  command.variables = sweep_variables(combination, sweep.commands().size(), parameters);
+  return command;
+}
+
+// The spec that the index-th task would have if it had been submitted alone.
+inline std::shared_ptr<const TaskSpec> spec_of_task(const std::shared_ptr<const TaskSpec>& spec, std::uint64_t index) {
+  if (!spec->sweep) return spec;
+  TaskCommand command = command_of(*spec, index);
+  auto own = std::make_shared<TaskSpec>();
+  own->argv = std::move(command.argv);
+  own->environment = spec->environment;
+  for (auto& variable : command.variables) {
+    std::erase_if(own->environment, [&](const auto& earlier) { return earlier.first == variable.first; });
+    own->environment.push_back(std::move(variable));
+  }
+  own->resources = spec->resources;
+  own->name = std::move(command.name);
+  own->working_directory = spec->working_directory;
+  own->container = spec->container;
+  own->mounts = spec->mounts;
+  own->privileged = spec->privileged;
+  own->private_network = spec->private_network;
+  own->private_pid = spec->private_pid;
+  return own;
+}
 
 // What a node must offer for a task: everything that placement looks at. Tasks with the same requirements wait in
 // one queue.

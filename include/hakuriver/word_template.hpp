@@ -31,6 +31,7 @@ struct WordPiece {
   RunWord run_word = RunWord::none;
 
   bool is_text() const noexcept { return !axis && run_word == RunWord::none; }
+  bool operator==(const WordPiece&) const = default;
 };
 
 using WordTemplate = std::vector<WordPiece>;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/client_commands.hpp"
+#include "cli/client_follow.hpp"
 #include "cli/client_options.hpp"
 #include "cli/client_output.hpp"
 #include "cli/client_session.hpp"
@@ -47,6 +48,10 @@ int perform(ClientSession& session) {
       return command_node(session, "undrain");
     case ClientAction::forget_node:
       return command_node(session, "forget");
+    case ClientAction::submit_sweep:
+      return submit_sweep(session);
+    case ClientAction::follow_batch:
+      return follow_batch(session);
     case ClientAction::show_help:
     case ClientAction::show_version:
       return kExitGood;

@@ -85,7 +85,8 @@ Status read_subject(ClientOptions& options, const CommandLine& line, const Clien
     if (!id) return in_option(given.name, id.error());
     options.ids.push_back(*id);
   }
-  const bool takes_one = action.use == ClientUse::status || action.use == ClientUse::output;
+  const bool takes_one =
+      action.use == ClientUse::status || action.use == ClientUse::output || action.use == ClientUse::batch;
   if (takes_one && options.ids.size() > 1) return usage("--" + std::string(action.option.name) + " takes one id");
   return Unit{};
 }
@@ -227,10 +228,23 @@ Status read_submission(ClientOptions& options, CommandLine& line) {
   return check_submission(options.request);
 }
 
+Status read_sweep(ClientOptions& options, const CommandLine& line) {
+  const auto files = line.values("sweep");
+  if (files.size() > 1) return usage("--sweep is given twice: submit one sweep at a time");
+  if (files.front().empty()) return usage("--sweep is empty: expected a file, or - for standard input");
+  options.sweep_file = files.front();
+  options.follows = line.has("follow");
+  options.fetches_outputs = line.has("with-outputs");
+  if (options.fetches_outputs && !options.follows) return usage("--with-outputs goes with --follow or --follow-batch");
+  return Unit{};
+}
+
 Status read_action(ClientOptions& options, CommandLine& line, const ClientOption* action) {
   if (action == nullptr) return read_submission(options, line);
   options.action = *action->action;
+  if (options.action == ClientAction::submit_sweep) return read_sweep(options, line);
   if (auto status = read_subject(options, line, *action); !status) return status;
+  options.fetches_outputs = line.has("with-outputs");
   if (action->use == ClientUse::output) return read_output_options(options, line);
   if (action->use == ClientUse::tasks) return read_filter(options.filter, line);
   return Unit{};

@@ -30,6 +30,8 @@ enum class ClientAction : std::uint8_t {
   drain,
   undrain,
   forget_node,
+  submit_sweep,
+  follow_batch,
 };
 
 // Which tasks to list.
@@ -49,6 +51,9 @@ struct ClientOptions {
 
   SubmitRequest request{};  // to submit, without its submission id
   bool waits = false;
+
+  std::string sweep_file{};  // "-": standard input
+  bool fetches_outputs = false;
 
   bool follows = false;
   std::optional<std::uint64_t> tail{};  // lines

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <iostream>
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "cli/client_follow.hpp"
 #include "cli/client_wait.hpp"
 #include "cli/exit_status.hpp"
 #include "platform/random.hpp"
@@ -81,7 +85,56 @@ bool print_answer(ClientSession& session, const SubmitAnswer& answer, const std:
   return session.print(lines);
 }
 
+// All of a file or of standard input; bounded, for the host takes no more.
+Result<std::string> read_file(const std::string& path) {
+  constexpr std::size_t kMostBytes = std::size_t{8} << 20;
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& in = path == "-" ? std::cin : file;
+  const std::string name = path == "-" ? "standard input" : "'" + path + "'";
+  if (!in) return Error{Errc::not_found, "--sweep: " + name + " cannot be read"};
+  std::string text(kMostBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMostBytes) return Error{Errc::invalid_argument, "--sweep: " + name + " has more than 8 MiB"};
+  return text;
+}
+
+// As the host takes it, and checked as the host checks it.
+Result<SubmitRequest> read_sweep(const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) return text.error();
+  auto submission = wire::decode_batch(*text);
+  if (const auto* invalid = std::get_if<wire::InvalidInput>(&submission)) {
+    return Error{Errc::invalid_argument, "--sweep: " + path + ": " + invalid->error().message};
+  }
+  auto& request = *std::get_if<SubmitRequest>(&submission);
+  if (!request.spec.sweep) return Error{Errc::invalid_argument, "--sweep: " + path + ": 'sweep' is required"};
+  return std::move(request);
+}
+
 }  // namespace
+
+int submit_sweep(ClientSession& session) {
+  auto request = read_sweep(session.options().sweep_file);
+  if (!request) return session.fail(request.error());
+  if (request->submission_id.empty()) {
+    auto id = platform::random_hex(16);
+    if (!id) return session.fail(id.error());
+    request->submission_id = std::move(*id);
+  }
+  const auto reply = send_until_taken(session, *request);
+  if (!reply) return session.fail(reply.error());
+  if (reply->status / 100 != 2) return refuse(session, *reply);
+  const auto answer = wire::decode_submit_answer(reply->body);
+  if (!answer) {
+    return session.fail(Error{Errc::internal, "the host's answer cannot be read: " + answer.error().message});
+  }
+  if (session.options().follows) return follow(session, answer->batch, answer->count);
+  const bool as_json = session.options().prints_json;
+  const bool is_printed = session.print(as_json ? wire::pretty(reply->body) + "\n" : to_string(answer->batch) + "\n");
+  return is_printed ? kExitGood : kExitFailed;
+}
 
 int submit(ClientSession& session) {
   SubmitRequest request = session.options().request;

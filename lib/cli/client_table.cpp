@@ -47,6 +47,7 @@ constexpr std::string_view kGeneral = "Always";
 constexpr std::uint8_t kWithSubmit = mask_of(ClientUse::submit);
 constexpr std::uint8_t kWithOutput = mask_of(ClientUse::output);
 constexpr std::uint8_t kWithTasks = mask_of(ClientUse::tasks);
+constexpr std::uint8_t kWithBatch = mask_of(ClientUse::batch);
 constexpr std::uint8_t kWithAll = 0xFF;
 
 constexpr ClientOption with(std::uint8_t uses, Option option) {
@@ -75,12 +76,20 @@ constexpr std::array kTable{
     with(kWithSubmit, {"private-network", 0, "", "without the node's network", kSubmit}),
     with(kWithSubmit, {"private-pid", 0, "", "without a view of the node's other processes", kSubmit}),
 
+    asks(submit_sweep, ClientUse::batch,
+         {"sweep", 0, "FILE", "submit a sweep, written as JSON (-: from standard input); prints the batch's id",
+          kSubmit}),
+    with(kWithBatch, {"with-outputs", 0, "", "with --follow or --follow-batch: what each task wrote, too", kSubmit}),
+
     asks(show_status, ClientUse::status, {"status", 0, "ID", "state, node, command, times, exit code", kTask}),
     asks(show_stdout, ClientUse::output, {"stdout", 0, "ID", "what the task wrote, byte for byte", kTask}),
     asks(show_stderr, ClientUse::output, {"stderr", 0, "ID", "its standard error, on our stdout", kTask}),
-    with(kWithOutput, {"follow", 'f', "", "go on until the task ends", kTask}),
+    with(kWithOutput | kWithBatch,
+         {"follow", 'f', "", "go on until the task ends; with --sweep: one line for each end", kTask}),
     with(kWithOutput, {"tail", 0, "N", "only the last N lines", kTask}),
     asks(wait_for, ClientUse::commands, {"wait-for", 0, "ID", "wait as --wait does; may be repeated", kTask}),
+    asks(follow_batch, ClientUse::batch,
+         {"follow-batch", 0, "ID", "one line for each end in a batch, for programs", kTask}),
     asks(ClientAction::kill, ClientUse::commands,
          {"kill", 0, "ID", "end it with all its processes; may be repeated", kTask}),
     asks(ClientAction::pause, ClientUse::commands,

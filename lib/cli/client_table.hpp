@@ -12,7 +12,7 @@
 namespace hakuriver::cli {
 
 // What a command line is about; options that make no sense there are refused.
-enum class ClientUse : std::uint8_t { submit, status, output, commands, tasks, nodes, all_nodes };
+enum class ClientUse : std::uint8_t { submit, status, output, commands, tasks, nodes, all_nodes, batch };
 
 constexpr std::uint8_t mask_of(ClientUse use) noexcept {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(use));

@@ -164,6 +164,7 @@ Status Host::start() {
   std::vector<service::Route> routes = service::node_routes(impl_->host);
   append(routes, service::submission_routes(services));
   append(routes, service::task_routes(services));
+  append(routes, service::batch_end_routes(services));
   append(routes, service::output_routes(services));
   append(routes, service::output_request_routes(impl_->requests));
   append(routes, service::node_view_routes(services));

@@ -28,6 +28,7 @@ struct PostedEvent {
 struct Watch {
   MonotonicTime deadline;
   WatchEnd end;
+  std::uint64_t below = 1;  // unfinished tasks of a batch
 };
 struct PostedWatch {
   std::uint64_t id = 0;
@@ -57,9 +58,9 @@ ReplyToken token_of(const HostAction& action) {
       action);
 }
 
-bool is_over(const HostState& state, std::uint64_t id) {
+bool is_over(const HostState& state, std::uint64_t id, std::uint64_t below) {
   const auto whole = state.batches.find(BatchId{id});
-  if (whole != state.batches.end()) return unfinished(whole->second) == 0;
+  if (whole != state.batches.end()) return unfinished(whole->second) < below;
   const Batch* batch = find_batch(state, TaskId{id});
   return batch == nullptr || is_final(status_of(*batch, TaskId{id}));
 }
@@ -188,7 +189,7 @@ void HostService::Impl::answer_questions(std::vector<Posted>& posts, Now now) {
     if (const auto* question = std::get_if<HostQuestion>(&post)) {
       if (state) (*question)(*state, now);
     } else if (auto* watch = std::get_if<PostedWatch>(&post)) {
-      if (!state || is_over(*state, watch->id)) {
+      if (!state || is_over(*state, watch->id, watch->watch.below)) {
         watch->watch.end(state.has_value());
       } else {
         watches.emplace(watch->id, std::move(watch->watch));
@@ -273,20 +274,22 @@ void HostService::Impl::add_specs(OrderBundle& bundle) {
 }
 
 void HostService::Impl::tell_watches(const host_action::TasksChanged& change) {
-  if (watches.empty() || !is_final(change.status)) return;
+  if (watches.empty() || !is_final(change.status) || !state) return;
   const auto end_watches = [this](std::uint64_t id) {
-    const auto [first, last] = watches.equal_range(id);
-    for (auto each = first; each != last; ++each) each->second.end(true);
-    watches.erase(first, last);
+    const auto last = watches.upper_bound(id);
+    for (auto each = watches.lower_bound(id); each != last;) {
+      const bool is_ended = is_over(*state, id, each->second.below);
+      if (is_ended) each->second.end(true);
+      each = is_ended ? watches.erase(each) : std::next(each);
+    }
   };
   const std::uint64_t end = change.first.value + change.count;
-  for (auto at = watches.lower_bound(change.first.value); at != watches.end() && at->first < end;
-       at = watches.lower_bound(change.first.value)) {
-    end_watches(at->first);
+  for (auto at = watches.lower_bound(change.first.value); at != watches.end() && at->first < end;) {
+    const std::uint64_t id = at->first;
+    end_watches(id);
+    at = watches.upper_bound(id);
   }
-  if (watches.count(change.batch.value) != 0 && state && is_over(*state, change.batch.value)) {
-    end_watches(change.batch.value);
-  }
+  end_watches(change.batch.value);
 }
 
 void HostService::Impl::expire_watches(MonotonicTime now) {
@@ -370,8 +373,12 @@ void HostService::ask(HostQuestion question) {
 }
 
 void HostService::watch(std::uint64_t id, std::chrono::milliseconds at_most, WatchEnd end) {
+  watch_batch(BatchId{id}, 1, at_most, std::move(end));
+}
+
+void HostService::watch_batch(BatchId batch, std::uint64_t below, std::chrono::milliseconds at_most, WatchEnd end) {
   const WatchEnd refused = end;
-  PostedWatch posted{id, {impl_->options.clock().monotonic + at_most, std::move(end)}};
+  PostedWatch posted{batch.value, {impl_->options.clock().monotonic + at_most, std::move(end), below}};
   if (!put(*this, impl_->mutex, impl_->wake, impl_->inbox, impl_->stopping, std::move(posted))) refused(false);
 }
 

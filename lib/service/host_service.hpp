@@ -63,6 +63,9 @@ class HostService {
   // Waits for the end of a task or a batch.
   void watch(std::uint64_t id, std::chrono::milliseconds at_most, WatchEnd end);
 
+  // Waits until fewer than so many tasks of the batch are unfinished.
+  void watch_batch(BatchId batch, std::uint64_t below, std::chrono::milliseconds at_most, WatchEnd end);
+
   // The spec of a batch, for those that order or show it: from memory or the store. Owner's thread, or before start.
   Result<std::shared_ptr<const TaskSpec>> spec(BatchId batch);
 

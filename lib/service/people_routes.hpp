@@ -32,6 +32,7 @@ struct PeopleServices {
 
 std::vector<Route> submission_routes(const PeopleServices& services);
 std::vector<Route> task_routes(const PeopleServices& services);
+std::vector<Route> batch_end_routes(const PeopleServices& services);
 std::vector<Route> node_view_routes(const PeopleServices& services);
 std::vector<Route> output_routes(const PeopleServices& services);
 

@@ -107,13 +107,25 @@ const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::opti
   request_.environment[1] = "HAKURIVER_TASK_ATTEMPT=" + std::to_string(key.attempt.value);
   request_.stdout_path = stdout_path_of(world_.shared_dir, key);
   request_.stderr_path = stderr_path_of(world_.shared_dir, key);
+  if (spec_->sweep) build_own(key.task.value - task_of(batch, 0).value);
   return request_;
+}
+
+// What differs from task to task of a sweep.
+void StartBuilder::build_own(std::uint64_t index) {
+  TaskCommand command = command_of(*spec_, index);
+  request_.argv = std::move(command.argv);
+  request_.environment.resize(common_variables_);
+  for (const auto& [name, value] : command.variables) request_.environment.push_back(name + "=" + value);
+  request_.cpus.clear();
+  if (request_.numa_node && world_.binds_numa) bind(*request_.numa_node);
 }
 
 void StartBuilder::build_common(BatchId batch, std::optional<std::uint32_t> numa_node) {
   request_ = StartRequest{};
   request_.argv = spec_->argv;
   request_.environment = build_environment(batch, numa_node);
+  common_variables_ = request_.environment.size();
   request_.memory_bytes = spec_->resources.memory_bytes;
   request_.millicores = spec_->resources.millicores;
   const std::string& directory = spec_->working_directory;
@@ -122,14 +134,14 @@ void StartBuilder::build_common(BatchId batch, std::optional<std::uint32_t> numa
                                : is_absolute     ? directory
                                                  : world_.shared_dir + "/" + directory;
   request_.numa_node = numa_node;
-  if (numa_node && world_.binds_numa) bind(*numa_node);
+  if (numa_node && world_.binds_numa && !spec_->sweep) bind(*numa_node);
 }
 
 // The first two entries are the attempt's own.
 std::vector<std::string> StartBuilder::build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const {
   Variables variables = world_.environment;
   for (const auto& [name, value] : spec_->environment) {
-    if (!is_own_variable(name)) set(variables, name, value);
+    if (!is_own_variable(name) && !(spec_->sweep && is_sweep_variable(name))) set(variables, name, value);
   }
   set(variables, "HAKURIVER_BATCH_ID", to_string(batch));
   set(variables, "HAKURIVER_SHARED_DIR", world_.shared_dir);

@@ -1,6 +1,7 @@
 // From what the host orders to what the keeper starts: the command line and the world that a task finds itself in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -52,12 +53,14 @@ class StartBuilder {
  private:
   void build_common(BatchId batch, std::optional<std::uint32_t> numa_node);
   std::vector<std::string> build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const;
+  void build_own(std::uint64_t index);
   void bind(std::uint32_t numa_node);
 
   const TaskWorld world_;
   std::shared_ptr<const TaskSpec> spec_;
   BatchId batch_;
   StartRequest request_;
+  std::size_t common_variables_ = 0;  // of request_.environment: those that all tasks of the batch have
 };
 
 }  // namespace hakuriver::service

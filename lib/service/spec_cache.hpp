@@ -7,16 +7,33 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "hakuriver/ids.hpp"
 #include "hakuriver/task.hpp"
 
 namespace hakuriver::service {
 
+inline std::size_t size_of(const TaskSweep& sweep) {
+  std::size_t bytes = sweep.places().size() * (sizeof(PlaceRange) + sizeof(std::uint64_t));
+  for (const auto& word : sweep.commands().words()) {
+    for (const auto& piece : word) bytes += piece.text.size() + sizeof(WordPiece);
+  }
+  for (const auto& axis : sweep.commands().sweep().axes()) {
+    const auto* list = std::get_if<ValueList>(&axis.values());
+    bytes += sizeof(Axis);
+    for (std::size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
+      bytes += list->items[i].size() + sizeof(std::string);
+    }
+  }
+  return bytes;
+}
+
 // What a spec takes in memory, roughly.
 inline std::size_t size_of(const TaskSpec& spec) {
   std::size_t bytes = sizeof(TaskSpec) + 128;
   for (const auto& word : spec.argv) bytes += word.size() + sizeof(std::string);
+  if (spec.sweep) bytes += size_of(*spec.sweep);
   for (const auto& [name, value] : spec.environment) bytes += name.size() + value.size() + 2 * sizeof(std::string);
   return bytes;
 }

@@ -93,7 +93,7 @@ TaskView make_view(const LiveFacts& facts, StoredTask stored, const std::string&
   TaskView view;
   view.id = stored.id;
   view.batch = stored.batch;
-  view.spec = std::move(stored.spec);
+  view.spec = spec_of_task(stored.spec, stored.index);
   view.target = std::move(stored.target);
   view.submitted_at = stored.submitted_at;
   view.status = facts.status;
@@ -365,6 +365,10 @@ void TaskQueries::view_task(TaskId id, std::function<void(Result<TaskView>)> ans
 
 void TaskQueries::view_batch(BatchId id, std::function<void(Result<BatchView>)> answer) {
   impl_->put([impl = impl_.get(), id, answer = std::move(answer)] { answer(impl->batch(id)); });
+}
+
+void TaskQueries::read(std::function<void(TaskReader&)> job) {
+  impl_->put([impl = impl_.get(), job = std::move(job)] { job(*impl->reader); });
 }
 
 void TaskQueries::list_tasks(TaskFilter filter, std::function<void(Result<TaskPage>)> answer) {

@@ -41,6 +41,8 @@ class TaskQueries {
   // and an answer holds about eight megabytes.
   // not_found where it is empty and there is no such node or batch.
   void list_tasks(TaskFilter filter, std::function<void(Result<TaskPage>)> answer);
+  // Whatever else is to be read, on the reading thread.
+  void read(std::function<void(TaskReader&)> job);
 
  private:
   struct Impl;

@@ -236,6 +236,13 @@ unsigned Scanner::code_unit() {
   return value;
 }
 
+std::string_view Scanner::raw() {
+  blanks();
+  const char* const first = at_;
+  skip();
+  return failed_ ? std::string_view() : std::string_view(first, static_cast<std::size_t>(at_ - first));
+}
+
 void Scanner::skip() {
   std::string_view name;
   blanks();

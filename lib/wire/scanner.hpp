@@ -45,6 +45,8 @@ class Scanner {
   void integers(std::vector<std::int64_t>& out, std::size_t most);
   // Any value, which is checked and dropped.
   void skip();
+  // The text of any value, for another reader.
+  std::string_view raw();
 
   // Says what is wrong with a value that was read; the first call counts.
   void fail(std::string_view expected);

@@ -5,6 +5,7 @@
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
 #include "wire/submission_limits.hpp"
+#include "wire/task_sweep.hpp"
 
 namespace hakuriver::wire {
 namespace {
@@ -78,7 +79,31 @@ void read_memory(ObjectReader& in, TaskSpec& spec) {
   spec.resources.memory_bytes = *bytes;
 }
 
+// The words of one command, or those of a sweep.
+void read_command(ObjectReader& in, InvalidInput& errors, TaskSpec& spec) {
+  const Json* const sweep = in.find("sweep");
+  if (sweep == nullptr) {
+    if (in.require("argv") != nullptr) spec.argv = in.texts("argv", kMaxWords);
+    return;
+  }
+  if (in.find("argv") != nullptr) in.fail("argv", "does not go with 'sweep', which has the words");
+  spec.sweep = read_task_sweep(*sweep, errors, in.path_to("sweep"));
+}
+
+// A sweep says by itself how many tasks it has, and all of them are placed alike.
+void check_sweep_count(ObjectReader& in, SubmitRequest& request) {
+  const std::uint64_t tasks = request.spec.sweep->size();
+  if (request.targets.size() > 1) in.fail("targets", "must be at most one for a sweep");
+  if (tasks > kMaxBatchTasks) {
+    in.fail("sweep", "must have at most " + std::to_string(kMaxBatchTasks) + " tasks, not " + std::to_string(tasks));
+  } else if (in.whole("count", tasks, 1, kMaxBatchTasks) != tasks) {
+    in.fail("count", "must be " + std::to_string(tasks) + ", the number of the sweep's tasks, or be left out");
+  }
+  request.count = tasks;
+}
+
 void read_count(ObjectReader& in, SubmitRequest& request) {
+  if (request.spec.sweep) return check_sweep_count(in, request);
   const std::uint64_t standard = std::max<std::uint64_t>(1, request.targets.size());
   request.count = in.whole("count", standard, 1, kMaxBatchTasks);
   if (request.targets.size() > 1 && request.count != request.targets.size()) {
@@ -169,7 +194,7 @@ Submission decode_submit(std::string_view body) {
 Submission decode_batch(std::string_view body) {
   return decode(body, [](ObjectReader& in, InvalidInput& errors, SubmitRequest& request) {
     TaskSpec& spec = request.spec;
-    if (in.require("argv") != nullptr) spec.argv = in.texts("argv", kMaxWords);
+    read_command(in, errors, spec);
     read_environment(in, errors, "environment", spec);
     spec.resources.millicores = in.millicores("cores", 1000);
     read_memory(in, spec);
@@ -193,7 +218,8 @@ std::string encode_batch(const SubmitRequest& request) {
   const auto word = [](std::string& to, const std::string& text) { append_text(to, text); };
   std::string out;
   ObjectWriter object(out);
-  append_array(object.member("argv"), spec.argv, word);
+  if (spec.sweep) append_task_sweep(object.member("sweep"), *spec.sweep);
+  if (!spec.sweep) append_array(object.member("argv"), spec.argv, word);
   if (!spec.environment.empty()) append_environment(object.member("environment"), spec);
   append_thousandths(object.member("cores"), spec.resources.millicores);
   if (spec.resources.memory_bytes != 0) object.number("memory", spec.resources.memory_bytes);
@@ -201,7 +227,7 @@ std::string encode_batch(const SubmitRequest& request) {
     append_array(object.member("targets"), request.targets,
                  [](std::string& to, const Target& target) { append_text(to, to_string(target)); });
   }
-  if (request.targets.size() < 2 && request.count != 1) object.number("count", request.count);
+  if (request.targets.size() < 2 && request.count != 1 && !spec.sweep) object.number("count", request.count);
   if (!spec.name.empty()) object.text("name", spec.name);
   if (!spec.working_directory.empty()) object.text("cwd", spec.working_directory);
   if (!request.default_container) object.text("container", spec.container.empty() ? kNodeItself : spec.container);

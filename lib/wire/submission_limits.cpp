@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "wire/task_sweep.hpp"
+
 namespace hakuriver::wire {
 namespace {
 
@@ -29,6 +31,22 @@ std::size_t check_argv(const Argv& argv, const FieldNames& names, InvalidInput& 
   if (argv.empty()) errors.add(path_of(names.words), "must have at least one word", "too_short");
   if (!argv.empty() && argv[0].empty()) errors.add(first, "must not be empty", "too_short");
   return bytes;
+}
+
+// The same of all commands of a sweep at once: none may become too long.
+std::size_t check_sweep(const TaskSweep& sweep, InvalidInput& errors) {
+  const SweepSize size = measure(sweep.commands());
+  const Path path = path_of("sweep");
+  if (size.has_nul) errors.add(path, "must not hold a NUL character");
+  if (size.shortest_command == 0) errors.add(path, "must not have an empty first word", "too_short");
+  const std::size_t longest = std::max(size.longest_argument, size.longest_variable);
+  if (longest > kMaxArgumentBytes) {
+    errors.add(path,
+               "must have words, and parameters in all, of at most " + std::to_string(kMaxArgumentBytes) +
+                   " bytes, not " + std::to_string(longest),
+               "too_long");
+  }
+  return size.argv_bytes + size.variables_bytes;
 }
 
 std::size_t check_environment(const TaskSpec& spec, const FieldNames& names, InvalidInput& errors) {
@@ -71,7 +89,8 @@ bool is_submission_id(std::string_view text) noexcept {
 
 void check_limits(const SubmitRequest& request, const FieldNames& names, InvalidInput& errors) {
   const TaskSpec& spec = request.spec;
-  const std::size_t bytes = check_argv(spec.argv, names, errors) + check_environment(spec, names, errors);
+  const std::size_t command = spec.sweep ? check_sweep(*spec.sweep, errors) : check_argv(spec.argv, names, errors);
+  const std::size_t bytes = command + check_environment(spec, names, errors);
   if (bytes > kMaxArgvAndEnvironmentBytes) {
     errors.add(path_of(names.words),
                "must have, with the environment, at most " + std::to_string(kMaxArgvAndEnvironmentBytes) +

@@ -2,6 +2,7 @@
 
 #include "wire/json_text.hpp"
 #include "wire/members.hpp"
+#include "wire/task_sweep.hpp"
 
 namespace hakuriver::wire {
 namespace {
@@ -27,8 +28,17 @@ void write_environment(std::string& out, const TaskSpec& spec) {
   });
 }
 
+void read_sweep(Scanner& in, TaskSpec& spec) {
+  const auto text = in.raw();
+  if (in.failed()) return;
+  auto sweep = decode_task_sweep(text);
+  if (!sweep) return in.fail("a sweep (" + sweep.error().message + ")");
+  spec.sweep.emplace(std::move(*sweep));
+}
+
 constexpr Member<TaskSpec> kMembers[] = {
-    {"argv", [](Scanner& in, TaskSpec& spec) { read_texts(in, spec.argv); }},
+    {"argv", [](Scanner& in, TaskSpec& spec) { read_texts(in, spec.argv); }, false},
+    {"sweep", read_sweep, false},
     {"environment", read_environment, false},
     {"millicores", [](Scanner& in, TaskSpec& spec) { spec.resources.millicores = in.u64(); }},
     {"memory_bytes", [](Scanner& in, TaskSpec& spec) { spec.resources.memory_bytes = in.u64(); }, false},
@@ -46,7 +56,8 @@ constexpr Member<TaskSpec> kMembers[] = {
 void append_task_spec(std::string& out, const TaskSpec& spec) {
   const auto word = [](std::string& to, const std::string& text) { append_text(to, text); };
   ObjectWriter object(out);
-  append_array(object.member("argv"), spec.argv, word);
+  if (!spec.sweep) append_array(object.member("argv"), spec.argv, word);
+  if (spec.sweep) append_task_sweep(object.member("sweep"), *spec.sweep);
   if (!spec.environment.empty()) write_environment(object.member("environment"), spec);
   object.number("millicores", spec.resources.millicores);
   if (spec.resources.memory_bytes != 0) object.number("memory_bytes", spec.resources.memory_bytes);
@@ -68,7 +79,7 @@ std::string encode_task_spec(const TaskSpec& spec) {
 
 void read_task_spec(Scanner& in, TaskSpec& spec) {
   read_members<TaskSpec>(in, spec, kMembers);
-  if (spec.argv.empty()) in.fail("at least one word in 'argv'");
+  if (spec.argv.empty() != spec.sweep.has_value()) in.fail("at least one word in 'argv', or a 'sweep' and no 'argv'");
 }
 
 Result<TaskSpec> decode_task_spec(std::string_view text) {

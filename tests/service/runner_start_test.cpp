@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hakuriver/numactl.hpp"
+#include "hakuriver/sweep_words.hpp"
 #include "service/running_runner.hpp"
 
 using namespace hakuriver;
@@ -201,4 +202,25 @@ TEST_CASE("the output directories are made readable for all, whatever our umask"
   const auto failed = service::create_output_directories(scratch.path + "/no/such");
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message.find("'" + scratch.path + "/no/such/task_outputs'") != std::string::npos);
+}
+
+TEST_CASE("a task of a sweep gets its own command and variables, and nothing of the task before") {
+  const auto parsed = parse_sweep({"cat", "--lr=span:[0.1,0.2]", "span:1..3", "{#}"});
+  REQUIRE(parsed);
+  auto tasks = TaskSweep::make(parsed->sweep);
+  REQUIRE(tasks);
+  auto spec = std::make_shared<TaskSpec>();
+  spec->sweep.emplace(*tasks);
+  spec->environment = {{"HAKURUN_INDEX", "no"}, {"A", "b"}};
+  StartBuilder builder(a_world());
+  for (const std::uint64_t index : {5, 0, 2}) {
+    const AttemptKey key{task_of(kBatch, index), Attempt{1}};
+    const StartRequest& request = builder.build(key, kBatch, std::nullopt, spec);
+    CHECK(request.argv == parsed->sweep.at(index));
+    CHECK(value_of(request, "HAKURUN_INDEX") == std::to_string(index + 1));
+    CHECK(value_of(request, "HAKURUN_TOTAL") == "6");
+    CHECK(value_of(request, "HAKURUN_PARAM_lr") == (index < 3 ? "0.1" : "0.2"));
+    CHECK(value_of(request, "A") == "b");
+    CHECK(value_of(request, "HAKURIVER_TASK_ID") == to_string(key.task));
+  }
 }
