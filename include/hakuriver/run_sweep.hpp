@@ -19,6 +19,7 @@
 
 #include <memory>
 
+#include "hakuriver/backend.hpp"
 #include "hakuriver/plan.hpp"
 #include "hakuriver/result.hpp"
 #include "hakuriver/run_events.hpp"
@@ -34,6 +35,10 @@ inline namespace v1 {
 //   parse             the file to resume from is no journal; nothing was started
 //   io, denied, ...   the machine refused what the run itself needs, such as room for the journal; what ran was killed
 Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const RunEvents& events = {});
+
+// The same on another backend, which was made for this plan and outlives the run. The options of children, of output
+// that is not captured, of open files and of orphans are those of processes of this machine: they mean nothing here.
+Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const RunEvents& events, Backend& backend);
 
 // Stops a run from its own callbacks, where it acts at once, or from any other thread. Given to one run at a time; what
 // is asked for before the run begins holds from its beginning.

@@ -152,6 +152,16 @@ Status open_jobserver(const RunOptions& options, const RunEvents& events, RunRec
 // Unlike that of any other run that may still have processes.
 std::string name_of_run() { return std::to_string(::gettid()) + "." + std::to_string(engine::utc_now().microseconds); }
 
+// With what the commands of this machine are born with, which a jobserver changes.
+Status open_records(const RunOptions& options, const RunEvents& events, RunRecords& records,
+                    engine::ChildDefaults& children) {
+  records.run = name_of_run();
+  auto opened = open_journal(options, events, records);
+  if (opened) opened = open_results(options, records);
+  if (opened) opened = open_jobserver(options, events, records, children);
+  return opened;
+}
+
 }  // namespace
 
 Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const RunEvents& events) {
@@ -161,10 +171,7 @@ Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const 
   local.children = engine::ChildDefaults::of_this_process(options.children);  // before the next line changes it
   const RaisedOpenFiles raised(options);
   RunRecords records;
-  records.run = name_of_run();
-  auto opened = open_journal(options, events, records);
-  if (opened) opened = open_results(options, records);
-  if (opened) opened = open_jobserver(options, events, records, local.children);
+  const auto opened = open_records(options, events, records, local.children);
   if (!opened) return opened.error();
 
   local.capture = options.capture;
@@ -178,6 +185,16 @@ Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const 
     events.notice("what commands leave behind is not looked for: " + error->message);
   }
   return engine::RunLoop(plan, options, events, **backend, records).run();
+}
+
+Result<RunSummary> run_sweep(const Plan& plan, const RunOptions& options, const RunEvents& events, Backend& backend) {
+  const auto checked = check(options);
+  if (!checked) return checked.error();
+  RunRecords records;
+  engine::ChildDefaults children;
+  const auto opened = open_records(options, events, records, children);
+  if (!opened) return opened.error();
+  return engine::RunLoop(plan, options, events, backend, records).run();
 }
 
 }  // namespace v1

@@ -8,7 +8,7 @@
 
 #include "engine/child_process.hpp"
 #include "engine/plans.hpp"
-#include "engine/run_loop.hpp"
+#include "hakuriver/run_sweep.hpp"
 #include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
@@ -68,11 +68,8 @@ TEST_CASE("a backend of ranges gets the whole plan in one order, and its ends co
   RunEvents events;
   events.started = [&started](const RunStart& start) { started += start.command.name.empty() ? 0 : 1; };
   RangeBackend backend;
-  engine::RunRecords records;
-  auto journal = engine::JournalFile::create(scratch / "log");
-  REQUIRE(journal);
-  records.journal.emplace(std::move(*journal));
-  const auto summary = engine::RunLoop(plan, options, events, backend, records).run();
+  options.joblog = scratch / "log";
+  const auto summary = run_sweep(plan, options, events, backend);
   REQUIRE(summary);
   constexpr std::uint64_t kFailedOnce = 10'000 / 7 + 1;
   CHECK(summary->succeeded == 10'000);
