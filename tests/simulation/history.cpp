@@ -26,6 +26,7 @@ void History::restored(const std::vector<StoreRecord>& copy, bool unnoticed) {
   restored_ = true;
   unnoticed_ = unnoticed;
   finals_.clear();
+  for (auto& [key, process] : processes_) process.before_restore = true;
   for (const auto& record : copy) {
     const auto* end = std::get_if<EndRecord>(&record);
     if (end == nullptr) continue;

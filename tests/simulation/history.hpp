@@ -37,6 +37,8 @@ class History {
   // An older copy of the store was put back: what came later is not held against the host.
   void restored(const std::vector<StoreRecord>& copy, bool unnoticed = false);
   bool was_restored() const { return restored_; }
+  // Where the keeper does not list it either: the operator gave it up, or it is older than the copy and lost with it.
+  bool nobody_counts(AttemptKey key) const { return forgotten(key.task) || processes_.at(key).before_restore; }
   void ended(const HostState& state);
 
   void violation(const std::string& what);
@@ -50,6 +52,7 @@ class History {
   struct Process {
     std::string node;
     bool alive = true;
+    bool before_restore = false;
     std::optional<Outcome> outcome;
   };
 

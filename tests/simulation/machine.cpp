@@ -297,8 +297,8 @@ void Machine::check_resources() {
   NodeUse use;
   std::map<std::uint32_t, NodeUse> numa_use;
   for (const auto& [pid, process] : processes_) {
-    // What a lost journal no longer tells of, nobody on the node can count.
-    if (!process.alive || keeper_->attempts.count(process.key) == 0) continue;
+    const bool listed = keeper_->attempts.count(process.key) != 0;
+    if (!process.alive || (!listed && world_.history.nobody_counts(process.key))) continue;
     add_use(use, process.resources);
     if (process.numa_node) add_use(numa_use[*process.numa_node], process.resources);
   }

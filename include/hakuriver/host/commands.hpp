@@ -50,7 +50,7 @@ inline std::uint64_t kill_all_waiting(HostTurn& turn, Batch& batch, TaskRange ra
   if (batch.shapes.size() == 1) {
     take(batch.shapes[0], range);
   } else {
-    for (std::uint64_t i = 0; i < range.count; ++i) {
+    for (std::uint64_t i = 0; i < range.count && unfinished(batch) > 0; ++i) {
       const TaskId task = advance(range.first, i);
       take(shape_of(batch, task), {task, 1});
     }

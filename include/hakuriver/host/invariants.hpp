@@ -18,9 +18,24 @@ inline void check_batches(const HostState& state, std::vector<std::string>& brok
     for (const TaskStatus status : batch.statuses) ++counted[static_cast<std::size_t>(status)];
     counted[0] += batch.count - batch.statuses.size();
     if (counted != batch.by_status) broken.push_back("batch " + to_string(id) + " miscounts its tasks' statuses");
-    if (batch.shapes.size() != 1 && batch.shapes.size() != batch.count) {
-      broken.push_back("batch " + to_string(id) + " has neither one shape nor one per task");
+    const std::size_t shapes = batch.shapes.size();
+    if (unfinished(batch) == 0 ? shapes != 0 : shapes != 1 && shapes != batch.count) {
+      broken.push_back("batch " + to_string(id) + " is unfinished without one shape or one per task, or over with any");
     }
+  }
+}
+
+inline void check_shapes(const HostState& state, std::vector<std::string>& broken) {
+  std::vector<std::uint64_t> users(state.shapes.size());
+  for (const auto& [id, batch] : state.batches) {
+    for (const ShapeIndex shape : batch.shapes) ++users[shape];
+  }
+  if (users != state.shape_users) broken.push_back("what batches use of shapes is miscounted");
+  if (state.shape_index.size() + state.free_shapes.size() != state.shapes.size()) {
+    broken.push_back("a shape is neither in use nor free, or both");
+  }
+  for (const ShapeIndex shape : state.free_shapes) {
+    if (state.shape_users[shape] != 0 || !state.pending[shape].empty()) broken.push_back("a free shape is in use");
   }
 }
 
@@ -95,6 +110,7 @@ inline void check_nodes(const HostState& state, std::vector<std::string>& broken
 inline std::vector<std::string> broken_invariants(const HostState& state) {
   std::vector<std::string> broken;
   detail::check_batches(state, broken);
+  detail::check_shapes(state, broken);
   detail::check_live(state, broken);
   detail::check_waiting(state, broken);
   detail::check_nodes(state, broken);

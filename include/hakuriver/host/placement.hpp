@@ -15,8 +15,10 @@ inline bool takes_orders(const HostState& state, const NodeState& node, Monotoni
          node.held_until <= now;
 }
 
-// How many tasks may be ordered to the node beyond its free places, so that no place waits for a round trip.
+// How many tasks may be ordered to the node beyond its free places, so that no place waits for a round trip. None where
+// attempts run that only the host still counts: the agent would start what is ahead beside them.
 inline std::uint32_t ahead_limit(const HostPolicy& policy, const NodeState& node) noexcept {
+  if (node.holds_unlisted) return 0;
   const double window = std::chrono::duration<double>(policy.ahead_window).count();
   return std::min(policy.ahead_limit, static_cast<std::uint32_t>(std::min(node.ends_per_second * window, 1e9)));
 }

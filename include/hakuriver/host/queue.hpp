@@ -27,14 +27,31 @@ struct TaskRange {
 
 inline TaskId advance(TaskId task, std::uint64_t by) noexcept { return TaskId{task.value + by}; }
 
-inline ShapeIndex shape_of(HostState& state, const Requirements& requirements) {
-  const auto [entry, is_new] =
-      state.shape_index.try_emplace(requirements, static_cast<ShapeIndex>(state.shapes.size()));
-  if (is_new) {
+// The shape of these requirements, for one more that uses it. A host that runs for months meets ever new ones: whoever
+// takes one drops it when its batch is over, and what nobody uses is taken for the next new one.
+inline ShapeIndex take_shape(HostState& state, const Requirements& requirements) {
+  const auto next = state.free_shapes.empty() ? static_cast<ShapeIndex>(state.shapes.size()) : state.free_shapes.back();
+  const auto [entry, is_new] = state.shape_index.try_emplace(requirements, next);
+  if (is_new && next == state.shapes.size()) {
     state.shapes.push_back(requirements);
+    state.shape_users.push_back(0);
     state.pending.emplace_back();
+  } else if (is_new) {
+    state.free_shapes.pop_back();
+    state.shapes[next] = requirements;
   }
+  ++state.shape_users[entry->second];
   return entry->second;
+}
+
+// Of a batch without any task that waits or is live.
+inline void drop_shapes(HostState& state, Batch& batch) {
+  for (const ShapeIndex shape : std::exchange(batch.shapes, {})) {
+    if (--state.shape_users[shape] > 0) continue;
+    state.shape_index.erase(state.shapes[shape]);
+    state.shapes[shape] = {};
+    state.free_shapes.push_back(shape);
+  }
 }
 
 namespace detail {

@@ -46,10 +46,10 @@ inline void recover_batch(HostState& state, StoredBatch&& stored) {
   batch.failed_targets = std::move(stored.failed_targets);
   batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = stored.count;
   Requirements wanted = stored.requirements;
-  if (stored.targets.empty()) batch.shapes.push_back(shape_of(state, wanted));
+  if (stored.targets.empty()) batch.shapes.push_back(take_shape(state, wanted));
   for (const auto& target : stored.targets) {
     wanted.target = target;
-    batch.shapes.push_back(shape_of(state, wanted));
+    batch.shapes.push_back(take_shape(state, wanted));
   }
   if (!stored.submission_id.empty()) state.submissions.emplace(stored.submission_id, stored.id);
   batch.submission_id = std::move(stored.submission_id);
@@ -217,6 +217,7 @@ inline HostState recover(StoredState stored, const HostPolicy& policy, Now now,
     if (unfinished(batch) > 0) {
       detail::enqueue_rest(state, batch, trust);
     } else {
+      drop_shapes(state, batch);
       batch.finished_at = batch.submitted_at;
       state.finished.emplace_back(batch.finished_at, id);
     }

@@ -100,7 +100,7 @@ inline std::uint32_t begin_session(NodeState& node, const Session& session) {
 }
 
 // A live task of an earlier run that the node does not list.
-inline void judge_absent(HostTurn& turn, const NodeState& node, TaskId id) {
+inline void judge_absent(HostTurn& turn, NodeState& node, TaskId id) {
   const LiveTask& task = turn.state.live.at(id);
   const Session ordered_in = node.sessions[task.session];
   const Session& present = node.sessions.back();
@@ -114,6 +114,7 @@ inline void judge_absent(HostTurn& turn, const NodeState& node, TaskId id) {
     finish(turn, id, TaskEvent::node_forgotten, std::move(end));
   } else {
     lose(turn, id);
+    node.holds_unlisted = true;
   }
 }
 
@@ -203,6 +204,7 @@ inline void begin_run(HostTurn& turn, NodeState& node, const Registration& messa
   if (!same_session) node.confirmed = message.confirmed;
   node.challenge = 0;
   node.registered = true;
+  node.holds_unlisted = false;
   node.presence = Presence::online;
   node.events_seen = 0;
   node.next_sequence = 1;

@@ -66,6 +66,7 @@ struct NodeState {
 
   std::uint64_t challenge = 0;    // 0: none is out
   bool registered = false;        // in this epoch; the next fields count only then
+  bool holds_unlisted = false;    // lost attempts that hold places here, of which its agent cannot know
   std::vector<Session> sessions;  // every one that a live task was ordered in; the last is the present one
   RunId run;
   std::uint64_t confirmed = 0;      // records of the session
@@ -116,7 +117,7 @@ struct Batch {
   std::string submission_id;
   UtcTime submitted_at;
   UtcTime finished_at;               // of its last task; zero while any is unfinished
-  std::vector<ShapeIndex> shapes;    // one for all, or one per task
+  std::vector<ShapeIndex> shapes;    // one for all, or one per task; none once all are final
   std::vector<TaskStatus> statuses;  // by index; those beyond its end are pending
   std::array<std::uint64_t, kTaskStatusCount> by_status{};
   std::vector<FailedTarget> failed_targets;
@@ -139,9 +140,11 @@ struct HostState {
   std::deque<std::pair<UtcTime, BatchId>> finished;  // for retention, by the time they finished
 
   std::vector<Requirements> shapes;
-  std::map<Requirements, ShapeIndex> shape_index;
-  std::vector<PendingRanges> pending;  // by shape
-  std::map<TaskId, ShapeIndex> heads;  // the first waiting task of each shape that has one
+  std::vector<std::uint64_t> shape_users;  // by shape: how often unfinished batches name it; 0: it is free
+  std::vector<ShapeIndex> free_shapes;
+  std::map<Requirements, ShapeIndex> shape_index;  // of those in use
+  std::vector<PendingRanges> pending;              // by shape
+  std::map<TaskId, ShapeIndex> heads;              // the first waiting task of each shape that has one
   std::unordered_map<TaskId, PendingMark> marks;
 
   std::unordered_map<TaskId, LiveTask> live;

@@ -60,7 +60,7 @@ inline Sorted sort_targets(HostState& state, const host_event::Submit& event) {
     const Requirements wanted = requirements_of(*event.spec, std::nullopt);
     const std::string reason = why_refused(state, wanted);
     if (reason.empty()) {
-      sorted.shapes.push_back(shape_of(state, wanted));
+      sorted.shapes.push_back(take_shape(state, wanted));
     } else {
       sorted.failed.push_back({"any node", reason});
     }
@@ -74,7 +74,7 @@ inline Sorted sort_targets(HostState& state, const host_event::Submit& event) {
       continue;
     }
     sorted.accepted.push_back(target);
-    sorted.shapes.push_back(shape_of(state, wanted));
+    sorted.shapes.push_back(take_shape(state, wanted));
   }
   return sorted;
 }

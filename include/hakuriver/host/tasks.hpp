@@ -30,6 +30,7 @@ inline TaskStatus status_of(const Batch& batch, TaskId task) noexcept {
   return index < batch.statuses.size() ? batch.statuses[index] : TaskStatus::pending;
 }
 
+// Of a batch that is not finished.
 inline ShapeIndex shape_of(const Batch& batch, TaskId task) noexcept {
   return batch.shapes.size() == 1 ? batch.shapes[0] : batch.shapes[index_of(batch, task)];
 }
@@ -77,6 +78,7 @@ inline bool change_status(HostTurn& turn, Batch& batch, TaskId task, TaskEvent e
   if (live != turn.state.live.end()) live->second.status = cell.to;
   tell_changed(turn, batch.id, {task, 1}, cell.to);
   if (unfinished(batch) == 0) {
+    drop_shapes(turn.state, batch);
     batch.finished_at = turn.now.utc;
     turn.state.finished.emplace_back(turn.now.utc, batch.id);
   }

@@ -12,7 +12,7 @@
 namespace hakuriver {
 inline namespace v1 {
 
-// What the host knows of one task without asking the store.
+// What the host knows of one task without asking the store: of a final one, only that.
 struct LiveFacts {
   TaskId id;
   BatchId batch;
@@ -52,13 +52,13 @@ inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
   facts.id = id;
   facts.batch = batch->id;
   facts.status = status_of(*batch, id);
+  if (is_final(facts.status)) return facts;
   const Requirements& wanted = state.shapes[shape_of(*batch, id)];
   if (wanted.target) facts.numa_node = wanted.target->numa_node;
   const auto mark = state.marks.find(id);
   if (mark != state.marks.end()) facts.attempt = mark->second.attempt;
   const auto live = state.live.find(id);
   if (live == state.live.end()) {
-    if (facts.status != TaskStatus::pending) return facts;
     facts.message = why_waiting(state, wanted);
     if (mark != state.marks.end() && !mark->second.reason.empty()) facts.message = mark->second.reason;
     return facts;
