@@ -74,7 +74,7 @@ TEST_CASE("a node proves that the database is an old copy, and from then on noth
     rig.send(host_event::SayHello{ReplyToken{1}, {kNodeProtocolVersion, "node2", "runner-node2", {}}});
     CHECK(std::holds_alternative<NodeRefusal>(rig.actions<host_action::AnswerHello>().at(0).answer));
     CHECK(rig.actions<host_action::Note>().empty());
-    for (const std::uint64_t id : {1001, 1002}) {
+    for (const std::uint64_t id : {1001U, 1002U}) {
       rig.send(host_event::Control{ReplyToken{4}, host_event::Command::kill, id});
       CHECK(rig.actions<host_action::AnswerCommand>().at(0).answer.error().code == Errc::unavailable);
     }

@@ -22,9 +22,9 @@ void History::violation(const std::string& what) {
   if (on_violation) on_violation();
 }
 
-void History::restored(const std::vector<StoreRecord>& copy, bool unnoticed) {
+void History::restored(const std::vector<StoreRecord>& copy) {
   restored_ = true;
-  unnoticed_ = unnoticed;
+  ordered_before_restore_ = ordered_;
   finals_.clear();
   for (auto& [key, process] : processes_) process.before_restore = true;
   for (const auto& record : copy) {
@@ -77,7 +77,7 @@ void History::machine_restarted(const std::string& node) { restarted_.insert(nod
 void History::committed(const std::vector<StoreRecord>& records) {
   for (const auto& record : records) {
     if (const auto* order = std::get_if<OrderRecord>(&record)) {
-      for (std::uint64_t i = 0; i < order->count; ++i) ordered_to_[TaskId{order->first.value + i}] = order->node;
+      for (std::uint64_t i = 0; i < order->count; ++i) ordered_.insert(TaskId{order->first.value + i});
     } else if (const auto* end = std::get_if<EndRecord>(&record)) {
       for (std::uint64_t i = 0; i < end->count; ++i) check_end(*end, TaskId{end->first.value + i});
     } else if (const auto* back = std::get_if<ReturnRecord>(&record)) {
@@ -95,8 +95,9 @@ void History::check_end(const EndRecord& end, TaskId task) {
               std::string(to_string(end.status)));
   }
   const bool given_up = restored_ && end.message.rfind("given up by request", 0) == 0;
-  // Before a node has proved anything such a host cannot know better.
-  const bool misled = unnoticed_ && end.message == "killed before it started";
+  // Before a node has proved anything a host cannot know better of what was ordered after the copy was made.
+  const bool misled =
+      expects_old_copy() && ordered_before_restore_.count(task) != 0 && end.message == "killed before it started";
   if (given_up || misled || end.message == "node forgotten") forgotten_.insert(task);
   if (forgotten(task)) return;
   for_attempts(task, [&](AttemptKey key, const Process& process) {

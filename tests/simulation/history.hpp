@@ -35,8 +35,11 @@ class History {
   void committed(const std::vector<StoreRecord>& records);
   void recovered(const HostState& state) { check_submissions(state); }
   // An older copy of the store was put back: what came later is not held against the host.
-  void restored(const std::vector<StoreRecord>& copy, bool unnoticed = false);
+  void restored(const std::vector<StoreRecord>& copy);
   bool was_restored() const { return restored_; }
+  // From here on the host knows that its store was a copy.
+  void restore_accepted() { accepted_ = true; }
+  bool expects_old_copy() const { return restored_ && !accepted_; }
   // Where the keeper does not list it either: the operator gave it up, or it is older than the copy and lost with it.
   bool nobody_counts(AttemptKey key) const { return forgotten(key.task) || processes_.at(key).before_restore; }
   void ended(const HostState& state);
@@ -75,11 +78,12 @@ class History {
   std::set<AttemptKey> unreadable_;
   std::map<TaskId, std::uint32_t> start_failures_;
   std::map<TaskId, TaskStatus> finals_;
-  std::map<TaskId, std::string> ordered_to_;
+  std::set<TaskId> ordered_;
+  std::set<TaskId> ordered_before_restore_;
   std::set<std::string> restarted_;
   std::set<TaskId> forgotten_;  // ended by the operator's word, whatever their processes do
   bool restored_ = false;
-  bool unnoticed_ = false;
+  bool accepted_ = false;
   std::uint64_t executions_ = 0;
   std::vector<std::string> violations_;
 };

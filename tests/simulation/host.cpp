@@ -47,13 +47,14 @@ void Host::start_from_copy_unnoticed() {
   crash();
   world_.trace.say("host       starts from a copy of its store, and is not told so");
   store_.put_copy_back();
-  world_.history.restored(store_.committed(), true);
+  world_.history.restored(store_.committed());
   start();
 }
 
 void Host::accept_restore() {
   crash();
   world_.trace.say("host       starts with the operator's word that its store is a copy");
+  world_.history.restore_accepted();
   store_.raise_epoch(static_cast<std::uint64_t>(world_.now().utc.microseconds / 1'000'000));
   const auto records = records_of_restored(recover(*store_.load(), policy_, world_.now(), StoreTrust::restored));
   world_.history.committed(records);
@@ -143,7 +144,7 @@ void Host::begin_turn() {
   for (const auto& event : events) take(event);
   settle(*state_, world_.now(), decisions_);
   for (const auto& broken : broken_invariants(*state_)) world_.history.violation("promise 5: host: " + broken);
-  if (state_->superseded && !world_.history.was_restored()) {
+  if (state_->superseded && !world_.history.expects_old_copy()) {
     world_.history.violation("liveness: the host takes its database for an old copy, and it is the latest");
   }
   if (world_.mutation == Mutation::answer_before_commit) perform(std::exchange(decisions_.actions, {}));
