@@ -231,6 +231,23 @@ TEST_CASE("old finished batches leave") {
   CHECK(rig.state.submissions.empty());
 }
 
+TEST_CASE("many old batches leave over several turns") {
+  HostRig rig;
+  rig.join("node1", HostRig::facts(1));
+  rig.submit();
+  rig.orders("node1");
+  for (int i = 0; i < 3; ++i) {
+    const Accepted accepted = rig.submit({}, 30'000);
+    rig.send(host_event::Control{ReplyToken{4}, host_event::Command::kill, accepted.batch.value});
+  }
+  rig.pass(std::chrono::hours(24 * 31));
+  rig.send(host_event::Tick{});
+  CHECK(rig.records<PurgeRecord>().size() == 2);
+  rig.send(host_event::Tick{});
+  CHECK(rig.records<PurgeRecord>().size() == 1);
+  CHECK(rig.state.batches.size() == 1);
+}
+
 TEST_CASE("a second runner cannot take a name that is in use") {
   HostRig rig;
   rig.join("node1", HostRig::facts(1));
