@@ -68,6 +68,20 @@ Status set_cwd(Options& it, std::string_view text) { return set_path(it.run.chil
 Status set_joblog(Options& it, std::string_view text) { return set_path(it.run.joblog, text); }
 Status set_results(Options& it, std::string_view text) { return set_path(it.run.results, text); }
 
+Status set_to(Options& it, std::string_view text) {
+  if (text != "here" && text != "cluster") return Error{Errc::invalid_argument, "expected here or cluster"};
+  it.to_cluster = text == "cluster";
+  return Unit{};
+}
+Status set_target(Options& it, std::string_view text) {
+  if (!it.cluster.target.empty()) return Error{Errc::invalid_argument, "a sweep has one target, or the host chooses"};
+  return set_path(it.cluster.target, text);
+}
+Status set_cores(Options& it, std::string_view text) { return set_path(it.cluster.cores, text); }
+Status set_memory(Options& it, std::string_view text) { return set_path(it.cluster.memory, text); }
+Status set_host(Options& it, std::string_view text) { return set_path(it.cluster.host, text); }
+Status set_name(Options& it, std::string_view text) { return set_path(it.cluster.name, text); }
+
 // Flags that live in RunOptions, or have three states.
 Status set_resume(Options& it, std::string_view text) { return assign(parse_flag(text), it.run.resume); }
 Status set_retry_failed(Options& it, std::string_view text) { return assign(parse_flag(text), it.run.retry_failed); }
@@ -144,6 +158,18 @@ constexpr HakurunOption kRecords[] = {
     {0, "retry-failed", "", "", nullptr, &set_retry_failed, "run only what has failed by the joblog"},
 };
 
+constexpr HakurunOption kWhere[] = {
+    {0, "to", "", "WHERE", nullptr, &set_to,
+     "cluster: one request to the host, which places the commands;\nthe rest is the same, but --halt soon is now",
+     false},
+    {0, "target", "", "NODE", nullptr, &set_target, "with --to cluster: NODE or NODE:NUMA; else the host chooses",
+     false},
+    {0, "cores", "", "N", nullptr, &set_cores, "with --to cluster: what each command needs (1)", false},
+    {0, "memory", "", "SIZE", nullptr, &set_memory, "with --to cluster: the most each may use, such as 8G", false},
+    {0, "host", "", "URL", nullptr, &set_host, "with --to cluster: instead of the usual host", false},
+    {0, "name", "", "TEXT", nullptr, &set_name, "with --to cluster: a name to find the tasks by", false},
+};
+
 constexpr HakurunOption kOther[] = {
     {'h', "help", "", "", &Options::help, nullptr, "print this", false, false},
     {0, "version", "", "", &Options::version, nullptr, "print the version", false, false},
@@ -157,6 +183,7 @@ constexpr HakurunOptionGroup kGroups[] = {
     {"What the commands find", kWorld},
     {"Output", kOutput},
     {"Records", kRecords},
+    {"Where", kWhere},
     {"Other", kOther},
 };
 

@@ -115,6 +115,35 @@ Status take_environment(HakurunOptions& options, Environment environment) {
   return Unit{};
 }
 
+// What belongs to processes of this machine, or to the cluster, alone.
+Status check_place(const HakurunOptions& options) {
+  const ClusterOptions& cluster = options.cluster;
+  const bool has_cluster_options = !cluster.target.empty() || !cluster.cores.empty() || !cluster.memory.empty() ||
+                                   !cluster.host.empty() || !cluster.name.empty();
+  if (!options.to_cluster) {
+    if (!has_cluster_options) return Unit{};
+    return Error{Errc::invalid_argument, "--target, --cores, --memory, --host and --name need --to cluster"};
+  }
+  const RunOptions& run = options.run;
+  const std::pair<bool, const char*> local[] = {
+      {options.jobs || options.parallel, "--jobs or --parallel"},
+      {options.shell, "--shell"},
+      {options.first_reads_stdin, "--stdin"},
+      {options.jobserver, "--jobserver"},
+      {options.ungroup, "--ungroup"},
+      {run.children.nice != 0, "--nice"},
+      {!run.children.slot_environment.empty(), "--gpus"},
+      {run.max_load > 0, "--load"},
+      {run.min_free_memory_bytes > 0, "--memfree"},
+      {run.delay.count() > 0, "--delay"},
+      {run.time_limit != TimeLimit{}, "--timeout"},
+  };
+  for (const auto& [given, name] : local) {
+    if (given) return Error{Errc::invalid_argument, std::string(name) + " does not go with --to cluster"};
+  }
+  return Unit{};
+}
+
 // What each option by itself cannot know.
 Status check_together(const HakurunOptions& options, bool seed_is_typed) {
   const SelectionOptions& selection = options.run.selection;
@@ -131,7 +160,7 @@ Status check_together(const HakurunOptions& options, bool seed_is_typed) {
   }
   if (options.ungroup && options.keep_order) return fault("--ungroup and --keep-order exclude each other");
   if (options.ungroup && options.tag) return fault("--ungroup and --tag exclude each other: try --line-buffer --tag");
-  return Unit{};
+  return check_place(options);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "cli/cluster_options.hpp"
 #include "cli/hakurun_values.hpp"
 #include "hakuriver/argv.hpp"
 #include "hakuriver/result.hpp"
@@ -37,6 +38,10 @@ struct HakurunOptions {
   bool slot_variables = true;
   bool jobserver = false;
   RunOptions run;  // without jobs and what belongs to its output, which hakurun sets by itself
+
+  // Where
+  bool to_cluster = false;
+  ClusterOptions cluster;  // only with to_cluster
 
   // Output
   bool keep_order = false;

@@ -1,13 +1,16 @@
 #include "cli/hakurun_run.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "cli/cluster_backend.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/hakurun_jobs.hpp"
 #include "cli/hakurun_output.hpp"
@@ -39,28 +42,37 @@ OutputStyle style_of(const HakurunOptions& options, std::uint32_t jobs) {
 // What many commands print has to be held apart; one after the other they may write for themselves.
 bool captures(const HakurunOptions& options, std::uint32_t jobs, std::uint64_t size) {
   if (options.ungroup) return false;
-  return (jobs > 1 && size > 1) || options.tag || options.line_buffer || !options.run.results.empty();
+  return options.to_cluster || (jobs > 1 && size > 1) || options.tag || options.line_buffer ||
+         !options.run.results.empty();
 }
 
 // One run: what its events do.
 class SweepRun {
  public:
   SweepRun(const CommandSweep& sweep, const HakurunOptions& options, HakurunStreams streams, ProgramFinder& programs,
-           RunControl control)
+           RunControl control, std::unique_ptr<ClusterBackend> cluster)
       : sweep_(sweep),
         streams_(streams),
         options_(options),
         plan_(sweep, programs, options.shell),
+        cluster_plan_(sweep),
+        cluster_(std::move(cluster)),
         size_(Selection(sweep.size(), options.run.selection).size()),
         jobs_(choose_jobs(options, size_)),
         captured_(captures(options, jobs_, size_)),
         report_(options, size_, captured_, streams),
         timer_(signals_.descriptor(), report_.shows_progress()),
         control_(std::move(control)),
-        output_(patient_writer(), streams.out, streams.err, style_of(options, jobs_)) {}
+        output_(patient_writer(), streams.out, streams.err, style_of(options, jobs_)) {
+    if (!cluster_) return;
+    cluster_->on_batch([this](const std::string& id, std::size_t tasks) {
+      report_.say("batch " + id + " on the cluster: " + std::to_string(tasks) + (tasks == 1 ? " task" : " tasks"));
+    });
+  }
 
   int run() {
-    const auto summary = hakuriver::run_sweep(plan_, run_options(), run_events());
+    const auto summary = cluster_ ? hakuriver::run_sweep(cluster_plan_, cluster_options(), run_events(), *cluster_)
+                                  : hakuriver::run_sweep(plan_, run_options(), run_events());
     check_output(output_.finish_all());
     if (!summary) {
       report_.say(summary.error().message);
@@ -96,6 +108,15 @@ class SweepRun {
     options.watched_fd = timer_.descriptor();
     options.raise_open_files = true;
     options.adopt_orphans = true;
+    return options;
+  }
+
+  // The cluster has the processes. A batch is killed as a whole, so nothing is left to end by itself.
+  RunOptions cluster_options() {
+    RunOptions options = run_options();
+    options.children = {};
+    options.join_jobserver = false;
+    if (options.halt.when == HaltPolicy::When::soon) options.halt.when = HaltPolicy::When::now;
     return options;
   }
 
@@ -168,7 +189,11 @@ class SweepRun {
       } else {
         interrupted_ = true;
         control_.terminate();
-        if (report_.running() > 0) {
+        if (cluster_) {
+          for (const auto& batch : cluster_->open_batches()) {
+            report_.say("asked the cluster to end batch " + batch);
+          }
+        } else if (report_.running() > 0) {
           report_.say("stopping " + std::to_string(report_.running()) + " running (once more to kill)");
         }
       }
@@ -179,6 +204,8 @@ class SweepRun {
   const HakurunStreams streams_;
   const HakurunOptions& options_;
   const HakurunPlan plan_;
+  const SweepPlan cluster_plan_;                   // there an argv stays an argv
+  const std::unique_ptr<ClusterBackend> cluster_;  // null: on this machine
   const std::uint64_t size_;
   const std::uint32_t jobs_;
   const bool captured_;
@@ -193,6 +220,22 @@ class SweepRun {
   bool said_no_room_ = false;
 };
 
+// Each command has two files open while its results are awaited.
+void raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<std::unique_ptr<ClusterBackend>> open_cluster(const CommandSweep& sweep, const HakurunOptions& options) {
+  if (!options.to_cluster) return std::unique_ptr<ClusterBackend>();
+  const auto& children = options.run.children;
+  auto cluster = ClusterBackend::make(sweep, options.cluster, children.environment, children.working_directory);
+  raise_open_files();
+  return cluster;
+}
+
 }  // namespace
 
 void say(HakurunStreams streams, std::string_view line) {
@@ -205,7 +248,7 @@ int run_sweep(const CommandSweep& sweep, const HakurunOptions& options, HakurunS
   const std::string path = variable("PATH");
   ProgramFinder programs(path.empty() ? "/bin:/usr/bin" : path, variable("HAKURUN_PYTHON"),
                          [streams](std::string_view line) { say(streams, line); });
-  const auto program = options.shell ? std::nullopt : sweep.fixed_program();
+  const auto program = options.shell || options.to_cluster ? std::nullopt : sweep.fixed_program();
   if (program) {
     const auto& found = programs.find(*program);
     if (!found) {
@@ -218,7 +261,12 @@ int run_sweep(const CommandSweep& sweep, const HakurunOptions& options, HakurunS
     say(streams, control.error().message);
     return kExitFailed;
   }
-  return SweepRun(sweep, options, streams, programs, std::move(*control)).run();
+  auto cluster = open_cluster(sweep, options);
+  if (!cluster) {
+    say(streams, cluster.error().message);
+    return kExitFailed;
+  }
+  return SweepRun(sweep, options, streams, programs, std::move(*control), std::move(*cluster)).run();
 }
 
 }  // namespace hakuriver::cli

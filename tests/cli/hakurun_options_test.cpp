@@ -219,3 +219,30 @@ TEST_CASE("help names every option once, examples first, within 120 columns") {
     at = end + 1;
   }
 }
+
+TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
+  const auto options = parsed({"--to", "cluster", "--target", "node1:0", "--cores=2", "--memory", "8G", "--host",
+                               "http://h:1", "--name", "sweep"});
+  CHECK(options.to_cluster);
+  CHECK(options.cluster.target == "node1:0");
+  CHECK(options.cluster.cores == "2");
+  CHECK(options.cluster.memory == "8G");
+  CHECK(options.cluster.host == "http://h:1");
+  CHECK(options.cluster.name == "sweep");
+  CHECK(!parsed({"--to", "here"}).to_cluster);
+  // A command of a run has HAKURUN_NAME in its environment, and may be hakurun itself.
+  CHECK(parsed({}, {{"HAKURUN_NAME", "lr=1"}}).cluster.name.empty());
+  for (const char* local : {"--nice=1", "--load=2", "--memfree=1G", "--gpus=0", "--stdin", "--jobserver", "--shell",
+                            "--ungroup", "--delay=1s", "--timeout=3s", "--jobs=2", "--parallel"}) {
+    CAPTURE(local);
+    const auto refused = parse({"--to=cluster", local, "command"});
+    REQUIRE(!refused);
+    CHECK(refused.error().message.find(" does not go with --to cluster") != std::string::npos);
+  }
+  for (const char* remote : {"--target=n", "--cores=1", "--memory=1G", "--host=h", "--name=n"}) {
+    const auto refused = parse({remote, "command"});
+    REQUIRE(!refused);
+    CHECK(refused.error().message == "--target, --cores, --memory, --host and --name need --to cluster");
+  }
+  CHECK(!parse({"--to", "cluster", "--target", "a", "--target", "b", "command"}));
+}

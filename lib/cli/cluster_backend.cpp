@@ -1,0 +1,297 @@
+#include "cli/cluster_backend.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "cli/cluster_lines.hpp"
+#include "engine/child_process.hpp"
+#include "engine/write_all.hpp"
+#include "hakuriver/task_sweep.hpp"
+#include "platform/system_error.hpp"
+#include "wire/json_text.hpp"
+#include "wire/task_sweep_text.hpp"
+
+extern char** environ;
+
+namespace hakuriver::cli {
+namespace {
+
+constexpr std::string_view kClient = "hakuriver.client";
+
+sigset_t no_signals() {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  return mask;
+}
+
+rlimit open_files() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit;
+}
+
+// A file without a name that holds the text, read from its beginning.
+platform::Descriptor file_of(const std::string& text) {
+  platform::Descriptor file(::memfd_create("hakurun-sweep", MFD_CLOEXEC));
+  if (!file.is_open() || engine::write_all(file.get(), text) != 0) return {};
+  ::lseek(file.get(), 0, SEEK_SET);
+  return engine::above_stdio(std::move(file));
+}
+
+void append_variables(std::string& out, const std::vector<std::string>& environment) {
+  wire::append_array(out, environment, [](std::string& to, const std::string& entry) {
+    const auto equals = entry.find('=');
+    to += '[';
+    wire::append_text(to, std::string_view(entry).substr(0, equals));
+    to += ',';
+    wire::append_text(to, std::string_view(entry).substr(equals + 1));
+    to += ']';
+  });
+}
+
+}  // namespace
+
+Result<std::string> find_client() {
+  char self[4096];
+  const auto length = ::readlink("/proc/self/exe", self, sizeof self);
+  std::string_view directories = length > 0 ? std::string_view(self, static_cast<std::size_t>(length)) : "";
+  std::string beside(directories.substr(0, directories.rfind('/') + 1));
+  beside += kClient;
+  if (::access(beside.c_str(), X_OK) == 0) return beside;
+  const char* path = std::getenv("PATH");
+  for (std::string_view rest = path != nullptr ? path : "/usr/bin:/bin"; !rest.empty();) {
+    const auto colon = std::min(rest.find(':'), rest.size());
+    std::string found(rest.substr(0, colon));
+    found.append("/").append(kClient);
+    if (::access(found.c_str(), X_OK) == 0) return found;
+    rest.remove_prefix(std::min(rest.size(), colon + 1));
+  }
+  return Error{Errc::not_found, "--to cluster: there is no hakuriver.client beside hakurun or on the PATH"};
+}
+
+Result<std::unique_ptr<ClusterBackend>> ClusterBackend::make(const CommandSweep& sweep, ClusterOptions options,
+                                                             std::vector<std::string> environment,
+                                                             std::string working_directory) {
+  auto client = find_client();
+  if (!client) return client.error();
+  std::unique_ptr<ClusterBackend> backend(new ClusterBackend(sweep, std::move(options), std::move(*client)));
+  backend->environment_ = std::move(environment);
+  backend->working_directory_ = std::move(working_directory);
+  return backend;
+}
+
+ClusterBackend::ClusterBackend(const CommandSweep& sweep, ClusterOptions options, std::string client)
+    : sweep_(sweep), options_(std::move(options)), client_(std::move(client)), spawner_(no_signals(), open_files()) {}
+
+ClusterBackend::~ClusterBackend() {
+  for (auto& batch : batches_) {
+    if (batch.client <= 0) continue;
+    ::kill(batch.client, SIGTERM);
+    ::waitpid(batch.client, nullptr, 0);
+  }
+}
+
+StartAnswer ClusterBackend::start(const StartOrder& order, BackendEvents&) {
+  for (std::uint64_t i = 0; i < order.count; ++i) pending_.push_back({order.first + i, order.attempt});
+  return StartAnswer::accepted;
+}
+
+// The cluster knows only one way to end a task, and has its own grace for it.
+void ClusterBackend::stop_all(StopHow how) {
+  if (how != StopHow::terminate && how != StopHow::kill) return;
+  for (auto& batch : batches_) kill(batch);
+}
+
+// The run ends single commands at their time limit only, and those are not the run's here.
+void ClusterBackend::stop(std::uint64_t, StopHow) {}
+
+void ClusterBackend::kill(Batch& batch) {
+  batch.is_to_be_killed = true;
+  if (batch.id.empty()) return;
+  const platform::Descriptor nowhere =
+      engine::above_stdio(platform::Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+  const auto client = run_client({"--quiet", "--kill", batch.id}, nowhere.get(), nowhere.get());
+  if (client) ::waitpid(*client, nullptr, 0);
+}
+
+Status ClusterBackend::watch(int descriptor) {
+  watched_.push_back(descriptor);
+  return Unit{};
+}
+
+void ClusterBackend::unwatch(int descriptor) { std::erase(watched_, descriptor); }
+
+Status ClusterBackend::wait(std::optional<MonotonicTime> deadline, BackendEvents& events) {
+  const auto now = engine::monotonic_now();
+  const bool is_at_once = deadline && *deadline <= now;
+  if (!pending_.empty() && !is_at_once) {
+    if (const auto submitted = submit(); !submitted) return submitted;
+  }
+  std::vector<pollfd> polled;
+  for (const int descriptor : watched_) polled.push_back({descriptor, POLLIN, 0});
+  for (const auto& batch : batches_) polled.push_back({batch.lines.get(), POLLIN, 0});
+  int timeout = -1;
+  if (deadline)
+    timeout = is_at_once ? 0 : static_cast<int>(std::min<std::int64_t>((*deadline - now).count() / 1000 + 1, 60'000));
+  if (::poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR) {
+    return platform::system_error("cannot wait for events", errno);
+  }
+  const std::size_t watched = watched_.size();
+  for (std::size_t i = 0; i < watched; ++i) {
+    if (polled[i].revents != 0) events.readable(polled[i].fd);
+  }
+  for (std::size_t i = watched; i < polled.size(); ++i) {
+    if (polled[i].revents == 0) continue;
+    if (const auto taken = take_input(batches_[i - watched], events); !taken) return taken;
+  }
+  std::erase_if(batches_, [](const Batch& batch) { return batch.client <= 0; });
+  return Unit{};
+}
+
+bool ClusterBackend::settle() { return batches_.empty() && pending_.empty(); }
+
+std::vector<std::string> ClusterBackend::open_batches() const {
+  std::vector<std::string> ids;
+  for (const auto& batch : batches_) {
+    if (!batch.id.empty()) ids.push_back(batch.id);
+  }
+  return ids;
+}
+
+// One request for all that waits.
+Status ClusterBackend::submit() {
+  Batch batch;
+  batch.tasks = std::exchange(pending_, {});
+  const auto text = describe(batch.tasks);
+  if (!text) return text.error();
+  const auto input = file_of(*text);
+  auto pipe = engine::make_pipe();
+  if (!input.is_open() || !pipe.read_end.is_open()) return platform::system_error("cannot make a pipe", errno);
+  const auto client = run_client({"--sweep", "-", "--follow", "--with-outputs"}, input.get(), pipe.write_end.get());
+  if (!client) return client.error();
+  batch.client = *client;
+  batch.lines = std::move(pipe.read_end);
+  batches_.push_back(std::move(batch));
+  return Unit{};
+}
+
+Result<std::string> ClusterBackend::describe(const std::vector<Attempt>& tasks) const {
+  std::vector<PlaceRange> places;
+  for (const auto& task : tasks) {
+    if (!places.empty() && places.back().first + places.back().count == task.index) {
+      ++places.back().count;
+    } else {
+      places.push_back({task.index, 1});
+    }
+  }
+  const auto sweep = TaskSweep::make(sweep_, {}, std::move(places));
+  if (!sweep) return Error{sweep.error().code, "--to cluster: the sweep " + sweep.error().message};
+  std::string text;
+  wire::ObjectWriter object(text);
+  wire::append_task_sweep(object.member("sweep"), *sweep);
+  if (!environment_.empty()) append_variables(object.member("environment"), environment_);
+  if (!options_.cores.empty()) object.text("cores", options_.cores);
+  if (!options_.memory.empty()) object.text("memory", options_.memory);
+  if (!options_.name.empty()) object.text("name", options_.name);
+  if (!working_directory_.empty()) object.text("cwd", working_directory_);
+  if (!options_.target.empty()) {
+    wire::append_array(object.member("targets"), std::vector{options_.target},
+                       [](std::string& to, const std::string& target) { wire::append_text(to, target); });
+  }
+  object.close();
+  return text;
+}
+
+Result<pid_t> ClusterBackend::run_client(std::vector<std::string> words, int stdin_fd, int stdout_fd) {
+  words.insert(words.begin(), std::string(kClient));
+  if (!options_.host.empty()) words.insert(words.end(), {"--host", options_.host});
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  engine::SpawnRequest request;
+  request.path = client_.c_str();
+  request.argv = argv.data();
+  request.environment = environ;
+  request.stdin_fd = stdin_fd;
+  request.stdout_fd = stdout_fd;
+  const auto spawned = spawner_.spawn(request);
+  if (spawned.pid > 0) return spawned.pid;
+  return platform::system_error("cannot start '" + client_ + "'", spawned.error_number);
+}
+
+Status ClusterBackend::take_input(Batch& batch, BackendEvents& events) {
+  char bytes[65536];
+  const auto count = ::read(batch.lines.get(), bytes, sizeof bytes);
+  if (count < 0) return errno == EAGAIN || errno == EINTR ? Status{Unit{}} : finish(batch);
+  if (count == 0) return finish(batch);
+  batch.unread.append(bytes, static_cast<std::size_t>(count));
+  return take_text(batch, events);
+}
+
+Status ClusterBackend::take_text(Batch& batch, BackendEvents& events) {
+  std::string_view text = batch.unread;
+  while (!text.empty()) {
+    if (batch.output_left > 0) {
+      const auto part =
+          text.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(batch.output_left, text.size())));
+      const Attempt& task = batch.tasks[static_cast<std::size_t>(batch.output_task)];
+      events.output(task.index, task.attempt, batch.output_stream, part);
+      batch.output_left -= part.size();
+      text.remove_prefix(part.size());
+      continue;
+    }
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    if (const auto taken = take_line(batch, text.substr(0, end), events); !taken) return taken;
+    text.remove_prefix(end + 1);
+  }
+  batch.unread.erase(0, batch.unread.size() - text.size());
+  return Unit{};
+}
+
+Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEvents& events) {
+  const auto parsed = parse_cluster_line(line, batch.tasks.size());
+  if (!parsed) return parsed.error();
+  if (const auto* output = std::get_if<OutputLine>(&*parsed)) {
+    batch.output_task = output->task;
+    batch.output_stream = output->stream;
+    batch.output_left = output->bytes;
+    return Unit{};
+  }
+  if (const auto* taken = std::get_if<BatchLine>(&*parsed)) {
+    batch.id = taken->id;
+    if (on_batch_) on_batch_(batch.id, batch.tasks.size());
+    for (const auto& task : batch.tasks) events.started(task.index, task.attempt, 0);
+    if (batch.is_to_be_killed) kill(batch);
+    return Unit{};
+  }
+  const auto& end = *std::get_if<EndLine>(&*parsed);
+  for (std::uint64_t i = 0; i < end.count; ++i) {
+    const Attempt& task = batch.tasks[static_cast<std::size_t>(end.first + i)];
+    AttemptEnd told = end.end;
+    told.ended_at = engine::monotonic_now();
+    ++batch.ended;
+    events.ended(task.index, task.attempt, told);
+  }
+  return Unit{};
+}
+
+// The client has ended.
+Status ClusterBackend::finish(Batch& batch) {
+  ::waitpid(std::exchange(batch.client, -1), nullptr, 0);
+  if (batch.ended == batch.tasks.size()) return Unit{};
+  if (batch.id.empty()) return Error{Errc::unavailable, "--to cluster: the sweep was not submitted"};
+  return Error{Errc::unavailable, "--to cluster: batch " + batch.id +
+                                      " is no longer followed, and goes on (hakuriver.client --follow-batch " +
+                                      batch.id + " follows it, --kill ends it)"};
+}
+
+}  // namespace hakuriver::cli

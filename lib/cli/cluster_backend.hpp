@@ -1,0 +1,96 @@
+// The cluster as a backend: what a run starts becomes one submission, which hakuriver.client makes and follows.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/cluster_options.hpp"
+#include "engine/spawn.hpp"
+#include "hakuriver/backend.hpp"
+#include "hakuriver/command_sweep.hpp"
+#include "platform/descriptor.hpp"
+
+namespace hakuriver::cli {
+
+// The client beside this program, else on the PATH. not_found where there is none.
+Result<std::string> find_client();
+
+// `environment` and `working_directory` are for the tasks. One thread uses it, as any backend. What is started is
+// submitted together when the run has nothing more to start.
+class ClusterBackend : public Backend {
+ public:
+  // `sweep` outlives the backend, and the run's plan numbers commands as it does.
+  static Result<std::unique_ptr<ClusterBackend>> make(const CommandSweep& sweep, ClusterOptions options,
+                                                      std::vector<std::string> environment,
+                                                      std::string working_directory);
+  // Ends its clients; what is submitted goes on.
+  ~ClusterBackend() override;
+
+  BackendTraits traits() const override { return {1, true, ~std::uint64_t{0}}; }
+  StartAnswer start(const StartOrder& order, BackendEvents& events) override;
+  void stop_all(StopHow how) override;
+  void stop(std::uint64_t index, StopHow how) override;
+  Status watch(int descriptor) override;
+  void unwatch(int descriptor) override;
+  Status wait(std::optional<MonotonicTime> deadline, BackendEvents& events) override;
+  bool settle() override;
+
+  // Is told the id of each batch that the host has taken, and how many tasks it has.
+  void on_batch(std::function<void(const std::string& id, std::size_t tasks)> told) { on_batch_ = std::move(told); }
+
+  // The batches that were submitted and have not ended.
+  std::vector<std::string> open_batches() const;
+
+ private:
+  struct Attempt {
+    std::uint64_t index = 0;  // in the plan
+    std::uint32_t attempt = 1;
+  };
+  // A submission that is being followed.
+  struct Batch {
+    std::vector<Attempt> tasks;  // by their index in the batch
+    std::string id;              // empty: not yet taken
+    std::uint64_t ended = 0;
+    pid_t client = -1;
+    platform::Descriptor lines;
+    std::string unread;
+    std::uint64_t output_left = 0;  // bytes of output that come before the next line
+    std::uint64_t output_task = 0;
+    OutputStream output_stream = OutputStream::out;
+    bool is_to_be_killed = false;
+  };
+
+  ClusterBackend(const CommandSweep& sweep, ClusterOptions options, std::string client);
+
+  Status submit();
+  Result<std::string> describe(const std::vector<Attempt>& tasks) const;
+  Result<pid_t> run_client(std::vector<std::string> words, int stdin_fd, int stdout_fd);
+  Status take_input(Batch& batch, BackendEvents& events);
+  Status take_text(Batch& batch, BackendEvents& events);
+  Status take_line(Batch& batch, std::string_view line, BackendEvents& events);
+  Status finish(Batch& batch);
+  void kill(Batch& batch);
+
+  const CommandSweep& sweep_;
+  const ClusterOptions options_;
+  std::vector<std::string> environment_;
+  std::string working_directory_;
+  const std::string client_;
+  std::function<void(const std::string&, std::size_t)> on_batch_;
+  engine::Spawner spawner_;
+  std::vector<Attempt> pending_;
+  std::deque<Batch> batches_;
+  std::vector<int> watched_;
+};
+
+}  // namespace hakuriver::cli

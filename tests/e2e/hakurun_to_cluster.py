@@ -1,0 +1,148 @@
+"""hakurun --to cluster: the same words, output, journal, results and exit status as here, as one request to the host."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+from cluster import PATIENCE, Cluster
+
+SCRIPT = 'echo "$HAKURUN_INDEX $1 $2"; echo "to stderr" >&2'
+
+
+class Runs:
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.hakurun = cluster.programs / "hakurun"
+
+    def run(self, *words, check=0):
+        done = subprocess.run([self.hakurun, *words], env=self.cluster.environment(), cwd=self.cluster.home,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        assert check is None or done.returncode == check, (words, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        return done
+
+    def to_cluster(self, *words, check=0):
+        return self.run("--to", "cluster", "--cores", "0", *words, check=check)
+
+    def batches(self):
+        tasks = self.cluster.json("--list-tasks", "--limit", "1000")["tasks"]
+        return {task["batch_id"] for task in tasks}
+
+
+def check_same_as_here(runs):
+    """Two thousand commands on two nodes, in order, as one batch."""
+    words = ("sh", "-c", SCRIPT, "sh", "span:1..40", "--lr=span:{0.01..0.50..0.01}")
+    here = runs.run("-j", "4", "--keep-order", *words)
+    there = runs.to_cluster("--keep-order", *words)
+    assert there.stdout == here.stdout and len(there.stdout.splitlines()) == 2000
+    first, *others = there.stderr.splitlines()
+    assert first.startswith("hakurun: batch ") and first.endswith(" on the cluster: 2000 tasks"), first
+    assert sorted(others) == sorted(here.stderr.splitlines())
+    tasks = runs.cluster.json("--list-tasks", "--limit", "1000")["tasks"]
+    assert {task["assigned_node"] for task in tasks} == {"node1", "node2"}
+    assert len(runs.batches()) == 1
+
+
+def check_records(runs):
+    log = runs.cluster.home / "log"
+    words = ("--joblog", log, "--results", "there", "--tag", "--name", "mine", "--env", "A=b", "sh", "-c",
+             'echo "$A $1"; [ "$1" != n=3 ]', "sh", "n=span:1..5")
+    done = runs.to_cluster(*words, check=1)
+    assert sorted(done.stdout.splitlines()) == [f"n={i}\tb n={i}" for i in range(1, 6)], done.stdout
+    assert runs.cluster.json("--list-tasks", "--name", "mine")["tasks"]
+
+
+def check_journal(runs):
+    log = runs.cluster.home / "log2"
+    gate = runs.cluster.home / "gate"
+    words = ("--joblog", log, "--results", "there2", "sh", "-c", f'echo "$1"; [ "$1" != 3 ] || [ -e {gate} ]', "sh",
+             "span:1..5")
+    done = runs.to_cluster(*words, check=1)
+    assert "1 of 5" in done.stderr or "failed" in done.stderr, done.stderr
+    with open(log, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert sorted((row["Seq"], row["Exitval"]) for row in rows) == [(str(i), "1" if i == 3 else "0") for i in range(1, 6)]
+    folders = sorted(path.name for path in (runs.cluster.home / "there2").iterdir())
+    assert len(folders) == 5, folders
+    written = sorted(path.read_text() for path in (runs.cluster.home / "there2").glob("*/stdout"))
+    assert written == [f"{i}\n" for i in range(1, 6)], written
+    gate.touch()
+    before = runs.batches()
+    again = runs.to_cluster("--resume", *words)
+    assert again.stdout == "3\n" and "4 of 5 left out" in again.stderr, again
+    new = runs.batches() - before
+    assert len(new) == 1
+    assert len(runs.cluster.json("--list-tasks", "--batch", new.pop())["tasks"]) == 1
+
+
+def check_retries(runs):
+    marks = runs.cluster.home / "marks"
+    marks.mkdir()
+    done = runs.to_cluster("--retries", "2", "sh", "-c", f'mkdir {marks}/$1 2>/dev/null && exit 7; echo "$1"', "sh",
+                           "span:1..20")
+    assert sorted(map(int, done.stdout.split())) == list(range(1, 21)), done
+
+
+def check_halt(runs):
+    done = runs.run("--to", "cluster", "--cores", "8", "--halt", "now", "sh", "-c", '[ $1 != 1 ] || exit 3; sleep 300',
+                    "sh", "span:1..200", check=1)
+    assert "halted" in done.stderr, done.stderr
+    live = runs.cluster.json("--list-tasks", "--state", "running")["tasks"]
+    assert not live, live
+
+
+def check_interrupt(runs):
+    with subprocess.Popen([runs.hakurun, "--to", "cluster", "--name", "long", "sleep", "span:301..340"],
+                          env=runs.cluster.environment(), cwd=runs.cluster.home, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        runs.cluster.wait_until(lambda: runs.cluster.json("--list-tasks", "--name", "long", "--state", "running")["tasks"],
+                                "it runs")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130 and "asked the cluster to end batch " in said, (running.returncode, said)
+    states = {task["status"] for task in runs.cluster.json("--list-tasks", "--name", "long")["tasks"]}
+    assert states == {"killed"}, states
+
+
+def check_death(runs):
+    """What was submitted goes on when hakurun is no more."""
+    with subprocess.Popen([runs.hakurun, "--to", "cluster", "--name", "orphan", "sh", "-c", "sleep 2; echo $1", "sh",
+                           "span:1..3"], env=runs.cluster.environment(), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        runs.cluster.wait_until(lambda: runs.cluster.json("--list-tasks", "--name", "orphan", "--state", "running")["tasks"],
+                                "it runs")
+        running.kill()
+    tasks = runs.cluster.json("--list-tasks", "--name", "orphan")["tasks"]
+    runs.cluster.client("--wait-for", tasks[0]["batch_id"], check=0)
+
+
+def check_refusals(runs):
+    before = len(runs.batches())
+    for words, line in ((("--to", "cluster", "--nice", "3", "true"), "--nice does not go with --to cluster"),
+                        (("--to", "cluster", "-j", "3", "true"), "--jobs or --parallel does not go with --to cluster"),
+                        (("--to", "cluster", "--stdin", "true"), "--stdin does not go with --to cluster"),
+                        (("--to", "mars", "true"), "--to: expected here or cluster"),
+                        (("--cores", "3", "true"),
+                         "--target, --cores, --memory, --host and --name need --to cluster")):
+        done = runs.run(*words, check=2)
+        assert done.stderr == f"hakurun: {line}\n", done.stderr
+    done = runs.run("--to", "cluster", "echo", "{%}", "span:1..2", check=None)
+    assert done.returncode != 0 and "number of a slot" in done.stderr, done
+    done = runs.run("--to", "cluster", "--target", "nowhere", "echo", "span:1..2", check=None)
+    assert done.returncode != 0 and "nowhere" in done.stderr and "was not submitted" in done.stderr, done
+    assert len(runs.batches()) == before
+
+
+def main():
+    with Cluster(sys.argv[1], nodes=("node1", "node2")) as cluster:
+        runs = Runs(cluster)
+        for check in (check_same_as_here, check_records, check_journal, check_retries, check_halt, check_interrupt,
+                      check_death, check_refusals):
+            begin = time.monotonic()
+            check(runs)
+            print(f"{check.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
