@@ -50,7 +50,7 @@ class Cluster {
     request.path = path.substr(0, path.find('?'));
     if (path.find("?wait=") != std::string::npos) request.query = {{"wait", path.substr(path.find('=') + 1)}};
     request.body = body;
-    request.headers = {{"content-type", "application/json"}, {"idempotency-key", "key-" + body}};
+    request.headers = {{"content-type", "application/json"}, {"idempotency-key", "key-" + std::to_string(body.size())}};
     auto reply = host->connect()()->call(request, std::chrono::seconds{90});
     REQUIRE(reply);
     return *reply;
