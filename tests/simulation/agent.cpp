@@ -145,7 +145,9 @@ void Agent::perform(const runner_effect::SendReport& effect) {
                      effect.message.first_event + effect.message.events.size() - 1, " of run ",
                      effect.message.run.value);
   }
-  if (world_.mutation == Mutation::confirm_before_commit) machine_.confirm(state_->last_record);
+  const bool hasty =
+      world_.mutation == Mutation::confirm_before_commit || world_.mutation == Mutation::confirm_and_trust;
+  if (hasty) machine_.confirm(state_->last_record);
   call<host_event::TakeReport, host_action::AnswerReport, Receipt>(effect, 3s);
 }
 

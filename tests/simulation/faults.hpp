@@ -20,6 +20,7 @@ enum class Mutation {
   lost_runs_again,            // tasks of a silent node are placed elsewhere
   killed_when_asked,          // a kill is final before the processes are gone
   agent_counts_double,        // the agent starts more than fits
+  confirm_and_trust,          // the keeper drops ends that the host does not have, and the host does not see it
   trusts_any_copy,            // the host does not see that its database is an old copy
   listing_without_places,     // the keeper does not tell what its attempts hold
 };
@@ -38,6 +39,7 @@ inline constexpr PlantedBug kPlantedBugs[] = {
     {Mutation::keeper_writes_no_intent, "the keeper writes no intent", "promise 2"},
     {Mutation::confirm_before_commit, "records are confirmed before the commit",
      "liveness: the host takes its database"},
+    {Mutation::confirm_and_trust, "records are confirmed before the commit, and nothing tells the host", "promise 2"},
     {Mutation::every_session_is_the_same, "absent from another journal means never started", "promise 2"},
     {Mutation::lost_runs_again, "a lost task is placed again", "promise 4"},
     {Mutation::killed_when_asked, "killed as soon as it is asked", "promise 5"},

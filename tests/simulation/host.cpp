@@ -106,7 +106,8 @@ void Host::receive(decltype(HostEvent::what) what, Waiter waiter) {
     message->message.session = {"journal", "boot"};
   }
   if (auto* message = std::get_if<host_event::Register>(&what);
-      message != nullptr && world_.mutation == Mutation::trusts_any_copy) {
+      message != nullptr &&
+      (world_.mutation == Mutation::trusts_any_copy || world_.mutation == Mutation::confirm_and_trust)) {
     message->message.confirmed = 0;
   }
   inbox_.push_back({world_.now(), std::move(what)});
