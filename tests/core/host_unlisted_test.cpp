@@ -1,4 +1,5 @@
 #include "core/host_rig.hpp"
+#include "hakuriver/host/views.hpp"
 
 namespace hakuriver::test {
 namespace {
@@ -36,6 +37,8 @@ TEST_CASE("nothing is ordered ahead to a node with attempts that only the host s
   REQUIRE(rig.status(held) == lost);
   const NodeState& node = rig.state.nodes[0];
   CHECK(node.use.tasks == 1);
+  CHECK(facts_of(rig.state, held)->message == "node 'node1' has lost its record of it; the task may still run there");
+  CHECK(view_of(rig.state, node, rig.now).note.rfind("has lost its record of tasks", 0) == 0);
   rig.submit({}, 1'000);
   CHECK(node.use.tasks == 2);
   CHECK(run_fast(rig, "node1", 50) > 40);
@@ -57,6 +60,7 @@ TEST_CASE("nothing is ordered ahead to a node with attempts that only the host s
   SUBCASE("a reboot proves that they are gone") {
     rig.join("node1", HostRig::facts(2), {}, HostRig::session("j2", "b2"));
     CHECK(rig.status(held) == failed);
+    CHECK(view_of(rig.state, node, rig.now).note.empty());
     run_fast(rig, "node1", 8);
     CHECK(node.ahead_count > 0);
   }

@@ -74,8 +74,11 @@ inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
   facts.node = node.name;
   facts.launcher = node.facts.launcher;
   facts.enforced = node.facts.enforced;
-  if (facts.status == TaskStatus::lost)
-    facts.message = "node '" + node.name + "' is silent; the task may still run there";
+  if (facts.status == TaskStatus::lost) {
+    const bool is_silent = node.presence == Presence::silent;
+    facts.message = "node '" + node.name + (is_silent ? "' is silent" : "' has lost its record of it") +
+                    "; the task may still run there";
+  }
   if (facts.status == TaskStatus::pending) facts.message = "node '" + node.name + "' is busy; it is next there";
   return facts;
 }
@@ -102,6 +105,7 @@ inline NodeView view_of(const HostState& state, const NodeState& node, Now now) 
   view.last_heartbeat = node.last_heard;
   view.health = node.health;
   if (now.monotonic < node.held_until) view.note = "holds back after a fault";
+  if (node.holds_unlisted) view.note = "has lost its record of tasks; they hold their places until it reboots";
   if (state.superseded) view.note = "the host's database is an old copy";
   return view;
 }
