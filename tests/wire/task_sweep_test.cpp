@@ -157,9 +157,9 @@ TEST_CASE("what is wrong with a sweep is said in one line") {
       {words + kAxis + R"(,"places":[[0]]})", "'sweep.places[0]' must be a pair of a place and a count, not an array"},
       {words + kAxis + R"(,"zip":true})", "'sweep.zip' is not a field that is known here"},
   };
-  for (const auto& [sweep, expected] : cases) {
-    CAPTURE(sweep);
-    CHECK(refusal(sweep) == expected);
+  for (const auto& each : cases) {
+    CAPTURE(each.first);
+    CHECK(refusal(each.first) == each.second);
   }
   CHECK(
       std::get<InvalidInput>(decode_batch(R"({"argv":["x"],"sweep":{"words":["x"],)" + kAxis + "}}")).error().message ==
