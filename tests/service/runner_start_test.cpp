@@ -213,7 +213,7 @@ TEST_CASE("a task of a sweep gets its own command and variables, and nothing of 
   spec->sweep.emplace(*tasks);
   spec->environment = {{"HAKURUN_INDEX", "no"}, {"A", "b"}};
   StartBuilder builder(a_world());
-  for (const std::uint64_t index : {5, 0, 2}) {
+  for (const auto index : std::vector<std::uint64_t>{5, 0, 2}) {
     const AttemptKey key{task_of(kBatch, index), Attempt{1}};
     const StartRequest& request = builder.build(key, kBatch, std::nullopt, spec);
     CHECK(request.argv == parsed->sweep.at(index));
