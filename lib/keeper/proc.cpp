@@ -35,6 +35,12 @@ std::string_view next_word(std::string_view& text, char separator) {
 
 std::string path_of(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
+bool points_to(pid_t pid, const char* file, const std::string& path) {
+  std::string target(path.size() + 1, '\0');
+  const auto size = ::readlink(path_of(pid, file).c_str(), target.data(), target.size());
+  return size >= 0 && std::string_view(target).substr(0, static_cast<std::size_t>(size)) == path;
+}
+
 // Calls `visit` with each process id that /proc lists.
 template <class Visit>
 void for_each_process(Visit visit) {
@@ -164,6 +170,17 @@ ProcessTable ProcessTable::read() {
 const ProcessStat* ProcessTable::find(pid_t pid) const {
   const auto found = processes_.find(pid);
   return found == processes_.end() ? nullptr : &found->second;
+}
+
+std::vector<pid_t> ProcessTable::writers_of(const std::string& path) const {
+  std::vector<pid_t> writers;
+  if (path.empty() || path.starts_with("/dev/")) return writers;
+  const pid_t self = ::getpid();
+  for (const auto& [pid, stat] : processes_) {
+    if (stat.is_dead() || pid == self) continue;
+    if (points_to(pid, "fd/1", path) || points_to(pid, "fd/2", path)) writers.push_back(pid);
+  }
+  return writers;
 }
 
 std::vector<pid_t> ProcessTable::session(pid_t id) const {

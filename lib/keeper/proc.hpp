@@ -56,6 +56,8 @@ class ProcessTable {
   std::vector<pid_t> session(pid_t id) const;
   // `seeds` and all their descendants that live, each once.
   std::vector<pid_t> with_descendants(const std::vector<pid_t>& seeds) const;
+  // The living processes whose standard output or error is that very file; none where it is empty or a device.
+  std::vector<pid_t> writers_of(const std::string& path) const;
   // The living processes whose environment names an attempt. Reads every environment at the first call.
   const std::multimap<AttemptKey, pid_t>& attempts();
 

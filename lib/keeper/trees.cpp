@@ -233,6 +233,12 @@ std::vector<pid_t> Trees::members_of(const LiveAttempt& attempt, ProcessTable& t
   if (!attempt.ours) {
     const auto [first, last] = table.attempts().equal_range(attempt.key());
     for (auto named = first; named != last; ++named) seeds.push_back(named->second);
+    // One that has no environment may be in the session of a main process that the earlier keeper did not live to
+    // write down. What it says still goes to the attempt's files.
+    for (const auto* path : {&attempt.record.stdout_path, &attempt.record.stderr_path}) {
+      const auto writers = table.writers_of(*path);
+      seeds.insert(seeds.end(), writers.begin(), writers.end());
+    }
   }
   return table.with_descendants(seeds);
 }

@@ -151,6 +151,22 @@ TEST_CASE("what a task leaves behind while no keeper is there is ended by the ne
   CHECK(is_gone(far));
 }
 
+TEST_CASE("what hides from its task but still writes to the task's files is found by the next keeper") {
+  Node node;
+  REQUIRE(node.connect());
+  REQUIRE(::mkfifo((node.out_directory() + "/gate").c_str(), 0600) == 0);
+  node.start(node.shell(1, "env -i setsid sh -c 'echo $$ > far; exec sleep 1000' & echo $$ > ready; read line < gate"));
+  const pid_t far = node.wait_for_pid("far");
+  const pid_t main = node.wait_for_pid("ready");
+  node.kill_keeper();
+  write_file(node.out_directory() + "/gate", "go\n");
+  REQUIRE(eventually([&] { return is_gone(main); }));
+  CHECK_FALSE(is_gone(far));
+  REQUIRE(node.connect());
+  CHECK(node.wait_for_end(1).outcome.kind == OutcomeKind::unknown);
+  CHECK(is_gone(far));
+}
+
 TEST_CASE("a task that was asked to end before the keeper died is ended by the next one") {
   Node node;
   REQUIRE(node.connect());
