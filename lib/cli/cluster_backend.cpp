@@ -214,6 +214,7 @@ Result<pid_t> ClusterBackend::run_client(std::vector<std::string> words, int std
   words.insert(words.begin(), std::string(kClient));
   if (!options_.host.empty()) words.insert(words.end(), {"--host", options_.host});
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   engine::SpawnRequest request;
