@@ -179,6 +179,11 @@ void HostService::Impl::take_turn(std::vector<Posted>& posts) {
     }
   }
   if (ticked && state && options.watch_health) options.watch_health(*state, now);
+  // Orders leave first: nodes are idle until they have them, while who submitted has only to be told.
+  const auto is_order = [](const HostAction& action) {
+    return std::holds_alternative<host_action::AnswerPoll>(action);
+  };
+  std::stable_partition(decisions.actions.begin(), decisions.actions.end(), is_order);
   for (auto& action : decisions.actions) act(std::move(action));
   answer_questions(posts, now);
   expire_watches(now.monotonic);

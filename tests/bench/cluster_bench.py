@@ -231,9 +231,14 @@ def measure_recovery(programs, sizes):
 
 def measure_full_queue(programs, sizes):
     """The same work on one node, with many or few others waiting for another node."""
+    for per_batch, how in ((1000, "in batches of 1000"), (1, "each a batch")):
+        yield from measure_queue_of(programs, sizes, per_batch, how)
+
+
+def measure_queue_of(programs, sizes, per_batch, how):
     homes = [pathlib.Path(tempfile.mkdtemp(prefix="hakuriver-bench-")) for _ in range(2)]
     for home, waiting in zip(homes, (sizes.stored, 1000)):
-        stored(programs, home, waiting, "queued")
+        stored(programs, home, waiting, "queued", per_batch)
     with BenchCluster(programs, launcher="none", home=homes[0]) as many, \
             BenchCluster(programs, launcher="none", home=homes[1]) as few:
         hosts = many.host.process.pid, few.host.process.pid
@@ -249,7 +254,7 @@ def measure_full_queue(programs, sizes):
         cpu = [(cpu_seconds(host) - before) / tasks * 1e6 for host, before in zip(hosts, since)]
     each = [statistics.median(pair[which] for pair in rates[2:]) for which in (True, False)]
     waiting = f"{sizes.stored:,}".replace(",", " ")
-    yield Row(f"rate with {waiting} others queued against a thousand", statistics.median(ratios[2:]), "x", 0.95,
+    yield Row(f"rate with {waiting} others queued, {how}, against a thousand", statistics.median(ratios[2:]), "x", 0.95,
               at_least=True, beside=f"{each[0]:.0f} and {each[1]:.0f} /s; host {cpu[0]:.2f} and {cpu[1]:.2f} us CPU")
 
 
