@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "hakuriver/result.hpp"
 #include "wire/scanner.hpp"
 
 namespace hakuriver::wire {
@@ -35,6 +36,16 @@ void read_members(Scanner& in, Object& object, std::span<const Member<Object>> m
   for (std::size_t i = 0; i < members.size() && !in.failed(); ++i) {
     if (members[i].required && (seen >> i & 1U) == 0) in.fail("'" + std::string(members[i].name) + "' before the end");
   }
+}
+
+// A text that is one such object. parse where it is not; `what` names it in the message.
+template <class Message>
+Result<Message> decode(std::string_view text, std::string_view what, std::span<const Member<Message>> members) {
+  Scanner in(text, what);
+  Message message;
+  read_members<Message>(in, message, members);
+  if (const auto status = in.status(); !status) return status.error();
+  return message;
 }
 
 }  // namespace hakuriver::wire

@@ -11,15 +11,6 @@
 namespace hakuriver::wire {
 namespace {
 
-template <class Message>
-Result<Message> decode(std::string_view text, std::string_view what, std::span<const Member<Message>> members) {
-  Scanner in(text, what);
-  Message message;
-  read_members<Message>(in, message, members);
-  if (const auto status = in.status(); !status) return status.error();
-  return message;
-}
-
 // The members that several messages share.
 template <class M>
 constexpr Member<M> kNode{"node", [](Scanner& in, M& m) { m.node = in.text(); }};

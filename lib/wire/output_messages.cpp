@@ -43,15 +43,6 @@ struct Wants {
 constexpr Member<Wants> kWants[] = {
     {"wants", [](Scanner& in, Wants& m) { read_items<OutputWant>(in, m.wants, kWant); }}};
 
-template <class Message>
-Result<Message> decode(std::string_view text, std::string_view what, std::span<const Member<Message>> members) {
-  Scanner in(text, what);
-  Message message;
-  read_members<Message>(in, message, members);
-  if (const auto status = in.status(); !status) return status.error();
-  return message;
-}
-
 }  // namespace
 
 std::string encode(const OutputPoll& message) {
