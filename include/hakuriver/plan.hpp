@@ -20,6 +20,18 @@ struct Parameter {
   bool operator==(const Parameter&) const = default;
 };
 
+inline constexpr std::string_view kParameterVariable = "HAKURUN_PARAM_";
+
+// Appends the name of the variable in which a command finds the parameter of that name: with _ for whatever is not an
+// ASCII letter or digit.
+inline void append_parameter_variable(std::string_view parameter, std::string& text) {
+  text += kParameterVariable;
+  for (const char c : parameter) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    text += plain ? c : '_';
+  }
+}
+
 // Where a word of a command holds kSlotMark, for which the number of its slot is to be put when it starts.
 struct SlotPlace {
   std::size_t word = 0;

@@ -103,7 +103,7 @@ class TaskSweep {
 // Whether sweep_variables() may have a variable of this name.
 inline bool is_sweep_variable(std::string_view name) noexcept {
   return name == "HAKURUN_INDEX" || name == "HAKURUN_TOTAL" || name == "HAKURUN_NAME" ||
-         name.substr(0, 14) == "HAKURUN_PARAM_";
+         name.substr(0, kParameterVariable.size()) == kParameterVariable;
 }
 
 // What the command of one combination finds in its environment, as a command of a local run does (run_sweep.hpp):
@@ -114,11 +114,8 @@ inline std::vector<std::pair<std::string, std::string>> sweep_variables(std::uin
                                                              {"HAKURUN_TOTAL", std::to_string(total)},
                                                              {"HAKURUN_NAME", name_of(parameters)}};
   for (const auto& parameter : parameters) {
-    std::string name = "HAKURUN_PARAM_" + parameter.name;
-    for (auto& c : name) {
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-      if (!plain) c = '_';
-    }
+    std::string name;
+    append_parameter_variable(parameter.name, name);
     variables.emplace_back(std::move(name), parameter.value.text);
   }
   return variables;

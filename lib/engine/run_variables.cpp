@@ -16,11 +16,8 @@ void set(std::string& entry, std::string_view begin, std::string_view value) {
 }
 
 void set_parameter(std::string& entry, const Parameter& parameter) {
-  entry.assign("HAKURUN_PARAM_");
-  for (const char c : parameter.name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    entry += plain ? c : '_';
-  }
+  entry.clear();
+  append_parameter_variable(parameter.name, entry);
   entry += '=';
   entry += parameter.value.text;
 }
