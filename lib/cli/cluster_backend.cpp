@@ -9,12 +9,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "cli/cluster_lines.hpp"
 #include "engine/child_process.hpp"
+#include "engine/program_path.hpp"
 #include "engine/write_all.hpp"
 #include "hakuriver/task_sweep.hpp"
+#include "platform/identity.hpp"
 #include "platform/system_error.hpp"
 #include "wire/json_text.hpp"
 #include "wire/task_sweep_text.hpp"
@@ -60,20 +63,11 @@ void append_variables(std::string& out, const std::vector<std::string>& environm
 }  // namespace
 
 Result<std::string> find_client() {
-  char self[4096];
-  const auto length = ::readlink("/proc/self/exe", self, sizeof self);
-  std::string_view directories = length > 0 ? std::string_view(self, static_cast<std::size_t>(length)) : "";
-  std::string beside(directories.substr(0, directories.rfind('/') + 1));
-  beside += kClient;
-  if (::access(beside.c_str(), X_OK) == 0) return beside;
+  const auto beside = platform::executable_directory();
+  auto client = beside ? engine::find_program(kClient, *beside) : std::nullopt;
   const char* path = std::getenv("PATH");
-  for (std::string_view rest = path != nullptr ? path : "/usr/bin:/bin"; !rest.empty();) {
-    const auto colon = std::min(rest.find(':'), rest.size());
-    std::string found(rest.substr(0, colon));
-    found.append("/").append(kClient);
-    if (::access(found.c_str(), X_OK) == 0) return found;
-    rest.remove_prefix(std::min(rest.size(), colon + 1));
-  }
+  if (!client) client = engine::find_program(kClient, path != nullptr ? path : "/usr/bin:/bin");
+  if (client) return *client;
   return Error{Errc::not_found, "--to cluster: there is no hakuriver.client beside hakurun or on the PATH"};
 }
 
