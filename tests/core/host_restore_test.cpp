@@ -6,15 +6,7 @@ namespace {
 
 // A host that was told that its store is an older copy: tasks 1001 to 1004 of one batch are lost, nobody knows where.
 HostRig restored_rig() {
-  StoredState stored;
-  stored.cluster_id = "c0ffee";
-  stored.epoch = Epoch{2};
-  stored.last_id = 5000;
-  StoredBatch batch;
-  batch.id = BatchId{1000};
-  batch.count = 4;
-  batch.requirements = requirements_of(TaskSpec{{"true"}, {}, {1000, 0}, {}, {}, {}, {}, false, false, false}, {});
-  stored.batches.push_back(batch);
+  StoredState stored = stored_batch(4);
   HostRig rig;
   rig.state = recover(stored, {}, rig.now, StoreTrust::restored);
   return rig;
@@ -23,15 +15,7 @@ HostRig restored_rig() {
 // A host that was started with the copy as if it were the database: it remembers node1, whose record 5 was the last
 // that it confirmed, and that task 1001 was ordered there.
 HostRig rig_of_unnoticed_copy(StoreTrust trust = StoreTrust::complete) {
-  StoredState stored;
-  stored.cluster_id = "c0ffee";
-  stored.epoch = Epoch{2};
-  stored.last_id = 5000;
-  StoredBatch batch;
-  batch.id = BatchId{1000};
-  batch.count = 4;
-  batch.requirements = requirements_of(TaskSpec{{"true"}, {}, {1000, 0}, {}, {}, {}, {}, false, false, false}, {});
-  stored.batches.push_back(batch);
+  StoredState stored = stored_batch(4);
   stored.nodes.push_back({"node1", "runner-node1", HostRig::session(), RunId{9}, 5, false, HostRig::facts(1)});
   stored.assignments.emplace_back(
       OrderRecord{BatchId{1000}, TaskId{1001}, 1, Attempt{1}, "node1", HostRig::session(), RunId{9}});

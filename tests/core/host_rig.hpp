@@ -15,6 +15,20 @@
 
 namespace hakuriver::test {
 
+// What a store has of one batch of so many tasks with a core each: tasks 1001, 1002, ...
+inline StoredState stored_batch(std::uint64_t count) {
+  StoredState stored;
+  stored.cluster_id = "c0ffee";
+  stored.epoch = Epoch{2};
+  stored.last_id = 5000;
+  StoredBatch batch;
+  batch.id = BatchId{1000};
+  batch.count = count;
+  batch.requirements.resources = {1000, 0};
+  stored.batches.push_back(batch);
+  return stored;
+}
+
 class HostRig {
  public:
   HostRig() {

@@ -284,15 +284,7 @@ TEST_CASE("a host that meets a later epoch orders nothing") {
 }
 
 TEST_CASE("a recovered host knows what was ordered, what waits and what ended") {
-  StoredState stored;
-  stored.cluster_id = "c0ffee";
-  stored.epoch = Epoch{2};
-  stored.last_id = 5000;
-  StoredBatch batch;
-  batch.id = BatchId{1000};
-  batch.count = 100;
-  batch.requirements = requirements_of(TaskSpec{{"true"}, {}, {1000, 0}, {}, {}, {}, {}, false, false, false}, {});
-  stored.batches.push_back(batch);
+  StoredState stored = stored_batch(100);
   stored.ends.push_back({TaskId{1001}, 1, completed});
   stored.assignments.push_back(
       OrderRecord{BatchId{1000}, TaskId{1001}, 4, Attempt{1}, "node1", HostRig::session(), RunId{1}});
