@@ -52,6 +52,8 @@ FUNCTION_LINES = 60
 
 # What hakurun's program must not load: it starts thousands of times a minute.
 FORBIDDEN_IN_HAKURUN = ("libcpp-httplib", "libssl", "libcrypto", "libsqlite3", "libhwloc")
+# Texts of theirs, for a program that is linked statically.
+FORBIDDEN_TEXTS_IN_HAKURUN = (b"cpp-httplib", b"OpenSSL", b"SQLite format 3", b"HWLOC_")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
@@ -200,10 +202,12 @@ def check_headers_alone(root, compiler):
 
 
 def check_hakurun(program):
-    """hakurun loads no library that it does not need."""
+    """hakurun has no library in it that it does not need."""
     table = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
     needed = re.findall(r"\(NEEDED\).*\[(.*)\]", table)
-    return [f"{program}: loads {name}" for name in needed if name.startswith(FORBIDDEN_IN_HAKURUN)]
+    content = pathlib.Path(program).read_bytes()
+    return ([f"{program}: loads {name}" for name in needed if name.startswith(FORBIDDEN_IN_HAKURUN)] +
+            [f"{program}: holds '{text.decode()}'" for text in FORBIDDEN_TEXTS_IN_HAKURUN if text in content])
 
 
 def main():
