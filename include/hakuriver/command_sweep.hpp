@@ -68,6 +68,25 @@ class CommandSweep {
     return line;
   }
 
+  // The same as a sweep: each combination's command is /bin/sh with -c and its line.
+  CommandSweep as_shell_lines() const {
+    WordTemplate line;
+    const auto add = [&line](WordPiece piece) {
+      piece.is_quoted = piece.axis.has_value();
+      if (piece.is_text() && !line.empty() && line.back().is_text()) {
+        line.back().text += piece.text;
+      } else {
+        line.push_back(std::move(piece));
+      }
+    };
+    for (const auto& word : words_) {
+      if (&word != &words_.front()) add({" ", std::nullopt, RunWord::none});
+      for (const auto& piece : word) add(piece);
+    }
+    const auto fixed = [](const char* text) { return WordTemplate{{text, std::nullopt, RunWord::none}}; };
+    return {{fixed("/bin/sh"), fixed("-c"), std::move(line)}, names_, sweep_};
+  }
+
   // Where at() has those marks.
   std::vector<SlotPlace> slot_places_at(std::uint64_t i) const {
     std::vector<SlotPlace> places;
@@ -128,6 +147,12 @@ class CommandSweep {
 
   // Tells whether it stands for a whole number.
   bool append_piece(const WordPiece& piece, const Combination& combination, std::string& text) const {
+    if (piece.axis && piece.is_quoted) {
+      std::string value;
+      sweep_.axes()[*piece.axis].append(combination.positions[*piece.axis], value);
+      text += shell_quote(value);
+      return false;
+    }
     if (piece.axis) return sweep_.axes()[*piece.axis].append(combination.positions[*piece.axis], text);
     switch (piece.run_word) {
       case RunWord::none:

@@ -29,6 +29,7 @@ struct WordPiece {
   std::string text;
   std::optional<std::size_t> axis;  // where it is set, `text` means nothing
   RunWord run_word = RunWord::none;
+  bool is_quoted = false;  // the axis's value stands as a shell would need it typed
 
   bool is_text() const noexcept { return !axis && run_word == RunWord::none; }
   bool operator==(const WordPiece&) const = default;

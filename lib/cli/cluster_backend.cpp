@@ -71,19 +71,22 @@ Result<std::string> find_client() {
   return Error{Errc::not_found, "--to cluster: there is no hakuriver.client beside hakurun or on the PATH"};
 }
 
-Result<std::unique_ptr<ClusterBackend>> ClusterBackend::make(const CommandSweep& sweep, ClusterOptions options,
+Result<std::unique_ptr<ClusterBackend>> ClusterBackend::make(CommandSweep sweep, ClusterOptions options,
                                                              std::vector<std::string> environment,
                                                              std::string working_directory) {
   auto client = find_client();
   if (!client) return client.error();
-  std::unique_ptr<ClusterBackend> backend(new ClusterBackend(sweep, std::move(options), std::move(*client)));
+  std::unique_ptr<ClusterBackend> backend(new ClusterBackend(std::move(sweep), std::move(options), std::move(*client)));
   backend->environment_ = std::move(environment);
   backend->working_directory_ = std::move(working_directory);
   return backend;
 }
 
-ClusterBackend::ClusterBackend(const CommandSweep& sweep, ClusterOptions options, std::string client)
-    : sweep_(sweep), options_(std::move(options)), client_(std::move(client)), spawner_(no_signals(), open_files()) {}
+ClusterBackend::ClusterBackend(CommandSweep sweep, ClusterOptions options, std::string client)
+    : sweep_(std::move(sweep)),
+      options_(std::move(options)),
+      client_(std::move(client)),
+      spawner_(no_signals(), open_files()) {}
 
 ClusterBackend::~ClusterBackend() {
   for (auto& batch : batches_) {

@@ -29,8 +29,8 @@ Result<std::string> find_client();
 // submitted together when the run has nothing more to start.
 class ClusterBackend : public Backend {
  public:
-  // `sweep` outlives the backend, and the run's plan numbers commands as it does.
-  static Result<std::unique_ptr<ClusterBackend>> make(const CommandSweep& sweep, ClusterOptions options,
+  // The run's plan numbers commands as `sweep` does.
+  static Result<std::unique_ptr<ClusterBackend>> make(CommandSweep sweep, ClusterOptions options,
                                                       std::vector<std::string> environment,
                                                       std::string working_directory);
   // Ends its clients; what is submitted goes on.
@@ -70,7 +70,7 @@ class ClusterBackend : public Backend {
     bool is_to_be_killed = false;
   };
 
-  ClusterBackend(const CommandSweep& sweep, ClusterOptions options, std::string client);
+  ClusterBackend(CommandSweep sweep, ClusterOptions options, std::string client);
 
   Status submit();
   Result<std::string> describe(const std::vector<Attempt>& tasks) const;
@@ -81,7 +81,7 @@ class ClusterBackend : public Backend {
   Status finish(Batch& batch);
   void kill(Batch& batch);
 
-  const CommandSweep& sweep_;
+  const CommandSweep sweep_;
   const ClusterOptions options_;
   std::vector<std::string> environment_;
   std::string working_directory_;

@@ -127,7 +127,6 @@ Status check_place(const HakurunOptions& options) {
   const RunOptions& run = options.run;
   const std::pair<bool, const char*> local[] = {
       {options.jobs || options.parallel, "--jobs or --parallel"},
-      {options.shell, "--shell"},
       {options.first_reads_stdin, "--stdin"},
       {options.jobserver, "--jobserver"},
       {options.ungroup, "--ungroup"},

@@ -55,7 +55,7 @@ class SweepRun {
         streams_(streams),
         options_(options),
         plan_(sweep, programs, options.shell),
-        cluster_plan_(sweep),
+        cluster_plan_(options.shell ? sweep.as_shell_lines() : sweep),
         cluster_(std::move(cluster)),
         size_(Selection(sweep.size(), options.run.selection).size()),
         jobs_(choose_jobs(options, size_)),
@@ -231,7 +231,8 @@ void raise_open_files() {
 Result<std::unique_ptr<ClusterBackend>> open_cluster(const CommandSweep& sweep, const HakurunOptions& options) {
   if (!options.to_cluster) return std::unique_ptr<ClusterBackend>();
   const auto& children = options.run.children;
-  auto cluster = ClusterBackend::make(sweep, options.cluster, children.environment, children.working_directory);
+  auto cluster = ClusterBackend::make(options.shell ? sweep.as_shell_lines() : sweep, options.cluster,
+                                      children.environment, children.working_directory);
   raise_open_files();
   return cluster;
 }

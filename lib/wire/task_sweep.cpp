@@ -156,6 +156,7 @@ class SweepReader {
       const auto found = std::find(names_.begin(), names_.end(), name);
       if (found == names_.end()) object.fail("axis", "must be the name of one of the axes");
       piece.axis = static_cast<std::size_t>(found - names_.begin());
+      piece.is_quoted = object.flag("quoted");
     }
     object.refuse_others();
     return piece;
@@ -203,6 +204,7 @@ class SweepReader {
 struct Lengths {
   std::size_t least = 0;
   std::size_t most = 0;
+  std::size_t quoted = 0;  // the most, as a shell needs it
 };
 
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
@@ -211,11 +213,13 @@ bool has_nul(std::string_view text) { return text.find('\0') != std::string_view
 Lengths lengths_of(const Axis& axis, bool& nul) {
   if (axis.size() == 0) return {};
   if (std::get_if<Range>(&axis.values()) != nullptr) {
-    return {1, std::max(axis.at(0).text.size(), axis.at(axis.size() - 1).text.size())};
+    const std::size_t most = std::max(axis.at(0).text.size(), axis.at(axis.size() - 1).text.size());
+    return {1, most, most};
   }
-  Lengths lengths{std::numeric_limits<std::size_t>::max(), 0};
+  Lengths lengths{std::numeric_limits<std::size_t>::max(), 0, 0};
   for (const auto& item : std::get_if<ValueList>(&axis.values())->items) {
-    lengths = {std::min(lengths.least, item.size()), std::max(lengths.most, item.size())};
+    lengths = {std::min(lengths.least, item.size()), std::max(lengths.most, item.size()),
+               std::max(lengths.quoted, shell_quote(item).size())};
     nul = nul || has_nul(item);
   }
   return lengths;
@@ -228,6 +232,7 @@ Lengths lengths_of(const WordTemplate& word, const std::vector<Lengths>& axes, b
     Lengths one{1, kNumber};
     if (piece.is_text()) one = {piece.text.size(), piece.text.size()};
     if (piece.axis) one = axes[*piece.axis];
+    if (piece.is_quoted) one.most = one.quoted;
     nul = nul || has_nul(piece.text);
     all = {all.least + one.least, all.most + one.most};
   }

@@ -13,6 +13,7 @@ void append_piece(std::string& out, const WordPiece& piece, const std::vector<st
   ObjectWriter object(out);
   if (piece.axis) {
     object.text("axis", names[*piece.axis]);
+    if (piece.is_quoted) object.flag("quoted", true);
   } else {
     object.text("run", "number");
   }

@@ -44,6 +44,13 @@ def check_same_as_here(runs):
     assert len(runs.batches()) == 1
 
 
+def check_shell(runs):
+    words = ("--keep-order", "--shell", "printf '%s\\n'", "x=span:[a b,c$d,it's]", "{x}$HAKURUN_INDEX", "span:{1..2}",
+             "|", "tr", "a-d", "A-D")
+    here, there = runs.run("-j", "2", *words), runs.to_cluster(*words)
+    assert there.stdout == here.stdout and there.stdout.startswith("x=A B\nA B1\n1\nx=A B\nA B2\n2\nx=C$D\n"), there.stdout
+
+
 def check_records(runs):
     log = runs.cluster.home / "log"
     words = ("--joblog", log, "--results", "there", "--tag", "--name", "mine", "--env", "A=b", "sh", "-c",
@@ -137,7 +144,7 @@ def check_refusals(runs):
 def main():
     with Cluster(sys.argv[1], nodes=("node1", "node2")) as cluster:
         runs = Runs(cluster)
-        for check in (check_same_as_here, check_records, check_journal, check_retries, check_halt, check_interrupt,
+        for check in (check_same_as_here, check_shell, check_records, check_journal, check_retries, check_halt, check_interrupt,
                       check_death, check_refusals):
             begin = time.monotonic()
             check(runs)

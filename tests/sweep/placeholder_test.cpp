@@ -73,6 +73,21 @@ TEST_CASE("placeholders in other words stand for the axis of that name and for t
   }
 }
 
+TEST_CASE("a sweep of shell lines has the same lines") {
+  const CommandSweep sweeps[] = {sweep_of({"true"}),
+                                 sweep_of({"echo $HOME", "x=span:[a b,$c,]", "{x}-{#}", "|", "cat"}),
+                                 sweep_of({"span:{-1..1}", "it's", "span:[it's]"})};
+  for (const auto& sweep : sweeps) {
+    const CommandSweep lines = sweep.as_shell_lines();
+    CHECK(lines.names() == sweep.names());
+    REQUIRE(lines.size() == sweep.size());
+    for (std::uint64_t i = 0; i < sweep.size(); ++i) {
+      CHECK(lines.at(i) == Argv{"/bin/sh", "-c", sweep.shell_line_at(i)});
+      CHECK(lines.parameters_at(i) == sweep.parameters_at(i));
+    }
+  }
+}
+
 TEST_CASE("other braces stay as they are") {
   for (const std::string word : {"{}", "{", "}", "{x}", "{1}", "{{", "{{}}", "{ lr }", "{LR}", "${lr}", "${#}", "{lr",
                                  "lr}", "{#", "{##}", "{lr,x}", "{%%}"}) {

@@ -64,6 +64,7 @@ TEST_CASE("a sweep written as JSON reads back as the same sweep with the same co
       sweep_of({"echo", "span:{-5000..5000..777}"}),
       sweep_of({"echo", "span:[\xff\xfe,\"x\\y\",{lr}]", "span:1..3"}, part, {{1, 1}, {0, 1}}, SweepOrder::together),
       sweep_of({"echo", "span:{1..30}"}, {}, {{29, 1}, {0, 10}, {12, 3}}, SweepOrder::first_fastest),
+      *TaskSweep::make(sweep_of({"echo", "x=span:[a b,it's]", "{x}", "span:1..2"}).commands().as_shell_lines()),
   };
   for (const auto& sweep : sweeps) {
     const std::string text = text_of(sweep);
@@ -175,6 +176,10 @@ TEST_CASE("a command that could become too long is refused before there is one")
   const std::string most(kMaxArgumentBytes, 'x');
   const std::string axis = R"("axes":[{"name":"a","first":1,"last":3,"width":131071}]})";
   CHECK(refusal(R"({"words":["x",["y",{"axis":"a"}]],)" + axis).find("bytes, not") != std::string::npos);
+  const std::string quotes(40'000, '\'');  // four bytes each, once quoted
+  const std::string list = R"("axes":[{"name":"a","values":[")" + quotes + R"("]}]})";
+  CHECK(refusal(R"({"words":["x",{"axis":"a"}],)" + list) == "accepted");
+  CHECK(refusal(R"({"words":["x",{"axis":"a","quoted":true}],)" + list).find("bytes, not") != std::string::npos);
   CHECK(refusal(R"({"words":[")" + most + R"("],)" + kAxis + "}") == "accepted");
   CHECK(refusal(R"({"words":[")" + most + R"(y"],)" + kAxis + "}").find("bytes, not") != std::string::npos);
 }
