@@ -39,7 +39,7 @@ class Sweep {
       too_many = too_many || size > std::numeric_limits<std::uint64_t>::max() / axis.size();
       size *= axis.size();
     }
-    if (too_many) return Error{Errc::limit, "a sweep has at most 18446744073709551615 combinations"};
+    if (too_many) return too_large(axes);
     return Sweep(std::move(axes), order, size);
   }
 
@@ -62,6 +62,15 @@ class Sweep {
   }
 
  private:
+  static Error too_large(const std::vector<Axis>& axes) {
+    constexpr std::size_t kShown = 8;
+    std::string product;
+    for (std::size_t i = 0; i < axes.size() && i <= kShown; ++i) {
+      product += (i == 0 ? "" : " x ") + (i < kShown ? std::to_string(axes[i].size()) : std::string("..."));
+    }
+    return {Errc::limit, product + " combinations are too many for one sweep: expected at most 18446744073709551615"};
+  }
+
   static Result<Sweep> over_pairs(std::vector<Axis> axes) {
     const std::uint64_t size = axes.empty() ? 1 : axes.front().size();
     for (std::size_t i = 1; i < axes.size(); ++i) {

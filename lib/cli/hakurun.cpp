@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <string>
 
+#include "cli/exit_status.hpp"
 #include "cli/hakurun_options.hpp"
 #include "cli/hakurun_plan.hpp"
+#include "cli/hakurun_question.hpp"
 #include "cli/hakurun_run.hpp"
 #include "hakuriver/selection.hpp"
 #include "hakuriver/sweep_words.hpp"
@@ -82,6 +84,16 @@ void choose_seed(HakurunOptions& options, HakurunStreams streams) {
   selection.seed = *options.seed;
 }
 
+// 0, or the exit status of a run that is not wanted.
+int ask_to_start(std::uint64_t commands, HakurunStreams streams) {
+  const std::string these = "these are " + std::to_string(commands) + " commands";
+  const auto answer = ask_on_terminal("hakurun: " + these + ". Start them? [y/N] ");
+  if (answer && *answer) return 0;
+  say(streams, answer ? "nothing was started: --limit, --sample and --dry-run choose among them, --yes does not ask"
+                      : these + ": add --yes to start them, or choose with --limit, --sample or --dry-run");
+  return answer ? kExitFailed : kUsage;
+}
+
 int run_words(HakurunOptions& options, HakurunStreams streams) {
   const auto order = options.zip ? SweepOrder::together : SweepOrder::first_slowest;
   const auto words = parse_sweep(options.command, order, options.typed_before);
@@ -100,9 +112,8 @@ int run_words(HakurunOptions& options, HakurunStreams streams) {
     return 0;
   }
   if (wanted > kMostUnasked && !options.yes && ::isatty(streams.err) == 1) {
-    say(streams, "these are " + std::to_string(wanted) +
-                     " commands: add --yes to start them, or choose with --limit, --sample or --dry-run");
-    return kUsage;
+    const int refused = ask_to_start(wanted, streams);
+    if (refused != 0) return refused;
   }
   // A command is not in the terminal's foreground: reading from it would stop the command for ever.
   if (options.first_reads_stdin && ::isatty(STDIN_FILENO) == 1) {

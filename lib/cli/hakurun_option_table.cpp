@@ -102,7 +102,7 @@ constexpr HakurunOption kWhich[] = {
      "of --shuffle and --sample: the same order on every machine\nwithout it one is chosen, and said"},
     {0, "from", "", "N", nullptr, &set_from, "begin with the N-th, from 1, of the order that results"},
     {0, "limit", "", "N", nullptr, &set_limit, "at most N of them"},
-    {'y', "yes", "", "", &Options::yes, nullptr, "start more than a million commands from a terminal"},
+    {'y', "yes", "", "", &Options::yes, nullptr, "do not ask before more than a million commands are started"},
 };
 
 constexpr HakurunOption kAtOnce[] = {

@@ -1,11 +1,13 @@
 """hakurun with real commands: hakurun_runs.py HAKURUN"""
 
+import fcntl
 import os
 import pathlib
 import pty
 import signal
 import subprocess
 import sys
+import termios
 import unittest
 
 from sweep_case import HAKURUN, SweepCase
@@ -129,23 +131,62 @@ class Runs(SweepCase):
         self.environment["HAKURUN_LIMIT"] = "few"
         self.assertIn("HAKURUN_LIMIT", self.check(["echo", "span:{1..5}"], 2, "", 1))
 
-    def test_a_terminal_is_asked_before_more_than_a_million_commands(self):
-        def on_terminal(*words):
-            control, terminal = pty.openpty()
-            process = subprocess.Popen([HAKURUN, *words], cwd=self.directory, env=self.environment, stdin=terminal,
-                                       stdout=subprocess.PIPE, stderr=terminal, text=True)
-            os.close(terminal)
-            with process.stdout:
-                first = process.stdout.readline()
-                process.terminate()
-            status = process.wait(timeout=60)
-            os.close(control)
-            return status, first
+    def at_a_terminal(self, *words, answer="", is_controlling=True):
+        """What a terminal shows, the first line of stdout, and the exit status of what is then ended."""
+        control, terminal = pty.openpty()
+        self.addCleanup(os.close, control)
 
-        self.assertEqual(on_terminal("echo", "span:{1..1000001}"), (2, ""))
-        self.assertEqual(on_terminal("--yes", "echo", "span:{1..1000001}")[1], "1\n")
-        self.assertEqual(on_terminal("echo", "span:{1..1000000}")[1], "1\n")
-        self.assertNotEqual(on_terminal("--sample", "2", "--seed", "1", "echo", "span:{1..1000001}")[1], "")
+        def take_terminal():
+            os.setsid()
+            if is_controlling:
+                fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+
+        process = subprocess.Popen([HAKURUN, *words], cwd=self.directory, env=self.environment, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal,
+                                   preexec_fn=take_terminal)
+        os.close(terminal)
+        shown = b""
+        if answer:
+            while b"[y/N] " not in shown:
+                shown += os.read(control, 4096)
+            os.write(control, answer.encode())
+        with process.stdout:
+            first = process.stdout.readline()
+            process.terminate()
+        status = process.wait(timeout=60)
+        while True:
+            try:
+                shown += os.read(control, 4096)
+            except OSError:  # EIO: nobody has the terminal any more
+                break
+        return status, first, shown.decode()
+
+    def test_more_than_a_million_commands_are_asked_for_at_a_terminal(self):
+        for answer in ("n\n", "\n", "\4", "what\n"):
+            with self.subTest(answer):
+                status, first, shown = self.at_a_terminal("echo", "span:{1..1000001}", answer=answer)
+                self.assertEqual((status, first), (1, ""), shown)
+                self.assertIn("hakurun: these are 1000001 commands. Start them? [y/N] ", shown)
+                self.assertIn("nothing was started", shown)
+        status, first, _ = self.at_a_terminal("echo", "span:{1..1000001}", answer="\3")
+        self.assertEqual((status, first), (-signal.SIGINT, ""))
+        for answer in ("y\n", "Yes\n"):
+            self.assertEqual(self.at_a_terminal("echo", "span:{1..1000001}", answer=answer)[1], "1\n")
+
+    def test_what_is_not_asked_for(self):
+        for words in (["--yes", "echo", "span:{1..1000001}"], ["echo", "span:{1..1000000}"],
+                      ["--limit", "1000000", "echo", "span:{1..1000001}"]):
+            with self.subTest(words):
+                _, first, shown = self.at_a_terminal(*words)
+                self.assertEqual(first, "1\n")
+                self.assertNotIn("y/N", shown)
+        # Where nobody can be asked on the terminal that sees it, it does not start by itself; elsewhere it does.
+        status, first, shown = self.at_a_terminal("echo", "span:{1..1000001}", is_controlling=False)
+        self.assertEqual((status, first), (2, ""))
+        self.assertIn("--yes", shown)
+        process = self.start("echo", "span:{1..1000001}", stderr=subprocess.DEVNULL)
+        process.stderr = open(os.devnull)
+        self.assertEqual(process.stdout.readline(), "1\n")
 
     def test_commands_read_nothing_of_what_hakurun_reads(self):
         result = subprocess.run(["bash"], input="hakurun cat\necho second\n", cwd=self.directory, env=self.environment,
@@ -175,10 +216,11 @@ class Runs(SweepCase):
     def test_usage_errors_are_one_line(self):
         for words in ([], ["--nosuch", "echo"], ["-x", "echo"], ["-j"], ["-j", "0", "echo"], ["--jobs=x", "echo"],
                       ["--jobs", "10001", "echo"], ["--limit", "0", "echo"], ["--limit=-1", "echo"], ["--parallel=1", "x"],
-                      ["echo", "span:{1..}"], ["echo", "span:[a"], ["echo", "span:"], ["echo", "span:{1..9999999999}",
+                      ["echo", "span:{1..}"], ["echo", "span:[a"], ["echo", "span:"], ["--count", "echo", "span:{1..9999999999}",
                       "span:{1..9999999999}"]):
             with self.subTest(words):
-                self.check(words, 2, "", 1)
+                err = self.check(words, 2, "", 1)
+        self.assertIn(": 9999999999 x 9999999999 combinations are too many", err)
 
     def test_help_and_version(self):
         status, out, err = self.run_it("--help")
