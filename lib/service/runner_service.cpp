@@ -98,6 +98,7 @@ void RunnerService::wait() {
 void RunnerService::turn() {
   now_ = ports_.now();
   take_wish();
+  take_health();
   take_inbox();
   take_time();
   while (!pending_.empty() && !is_stopped_) {
@@ -134,13 +135,16 @@ void RunnerService::take_inbox() {
 
 void RunnerService::take_keeper_events() { ports_.keeper->dispatch(keeper_events_); }
 
-// Health is read no more often than twice for each report of an idle node, however busy this one is.
+// Health is read no more often than twice for each report of an idle node, however busy this one is, and first before
+// the answer to the registration is taken: the first report tells it.
+void RunnerService::take_health() {
+  const bool is_told = state_.phase == RunnerPhase::registering || state_.phase == RunnerPhase::registered;
+  if (!is_told || (health_at_ && now_.monotonic < *health_at_)) return;
+  health_at_ = now_.monotonic + state_.report_interval / 2;
+  if (const auto health = ports_.health()) pending_.emplace_back(runner_event::HealthRead{*health});
+}
+
 void RunnerService::take_time() {
-  const bool reads = state_.phase == RunnerPhase::registered && (!health_at_ || now_.monotonic >= *health_at_);
-  if (reads) {
-    health_at_ = now_.monotonic + state_.report_interval / 2;
-    if (const auto health = ports_.health()) pending_.emplace_back(runner_event::HealthRead{*health});
-  }
   const auto next = next_wakeup(state_);
   if (next && *next <= now_.monotonic) pending_.emplace_back(runner_event::Tick{});
 }

@@ -71,6 +71,7 @@ class RunnerService {
   void wait();
   void turn();
   void take_wish();
+  void take_health();
   void take_inbox();
   void take_keeper_events();
   void take_time();

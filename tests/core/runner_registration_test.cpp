@@ -22,7 +22,8 @@ TEST_CASE("an agent says hello, takes the keeper over, registers its list and th
   CHECK(agent.the<runner_effect::ConfirmRecords>().record == 3);
   CHECK(agent.the<runner_effect::AskOrders>().message == Poll{"node1", kEpoch, RunId{5}, 0});
   CHECK(agent.the<runner_effect::Note>().text == "registered as 'node1'");
-  CHECK(agent.effects.size() == 3);
+  CHECK(agent.the<runner_effect::SendReport>().message.events.empty());
+  CHECK(agent.effects.size() == 4);
 }
 
 TEST_CASE("every answer that comes twice changes nothing the second time") {
@@ -117,7 +118,7 @@ TEST_CASE("a new run drops what waits and what was not yet told, for the listing
   agent.up();
   agent.ordered({order(1, OrderKind::start, 101, 10)});
   CHECK(agent.state.queued == 6);
-  agent.take(runner_event::AttemptStarted{kept(101)});
+  agent.tick(1s).take(runner_event::AttemptStarted{kept(101)});
   agent.take(runner_event::CallRefused{agent.state.report_call, {Refusal::register_again, ""}});
   agent.greeted();
   CHECK(agent.state.queued == 0);

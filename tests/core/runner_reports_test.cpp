@@ -57,6 +57,39 @@ TEST_CASE("a report holds a bounded number of events") {
   CHECK(agent.the<runner_effect::SendReport>().message.first_event == 4);
 }
 
+TEST_CASE("the first report goes with the registration, and tells the health") {
+  Agent agent;
+  agent.take(runner_event::Start{});
+  agent.greeted();
+  agent.keeper_taken();
+  NodeHealth health;
+  health.cpu_percent = 34;
+  CHECK(agent.take(runner_event::HealthRead{health}).quiet());
+  CHECK(agent.registered().the<runner_effect::SendReport>().message.health == health);
+}
+
+TEST_CASE("while tasks wait at the node, what happens within a moment is told together") {
+  Agent agent;
+  agent.up();
+  agent.ordered({order(1, OrderKind::start, 101, 6)});
+  REQUIRE(agent.state.queued == 2);
+  const auto pace = agent.state.policy.report_pace;
+  agent.tick(1s).take(runner_event::AttemptStarted{kept(101)}).the<runner_effect::SendReport>();
+  CHECK(agent.seen().quiet());
+  CHECK(agent.tick(pace / 2).take(runner_event::AttemptStarted{kept(102)}).quiet());
+  CHECK(agent.take(runner_event::AttemptStarted{kept(103)}).quiet());
+  CHECK(*next_wakeup(agent.state) - agent.now == pace - pace / 2);
+  CHECK(agent.tick(pace - pace / 2).the<runner_effect::SendReport>().message.events.size() == 2);
+  CHECK(agent.seen().quiet());
+
+  // The place of this one and the next are taken by those that wait; then nothing waits, and news leave at once.
+  agent.take(runner_event::AttemptEnded{kept(101, KeptState::ended, 1)});
+  CHECK(agent.all<runner_effect::SendReport>().empty());
+  agent.take(runner_event::AttemptEnded{kept(102, KeptState::ended, 2)});
+  CHECK(agent.state.queued == 0);
+  CHECK(agent.the<runner_effect::SendReport>().message.events.size() == 2);
+}
+
 TEST_CASE("a quiet node gives a sign of life each interval, with its health") {
   Agent agent;
   agent.up();

@@ -93,12 +93,13 @@ class Agent {
   Agent& registered(std::uint64_t confirmed = 0) {
     return take(runner_event::RegistrationAnswered{state.setup_call, {confirmed, 5000ms}});
   }
-  // From the first event to the first poll.
+  // From the first event to the first poll, and the first report has been seen.
   Agent& up(std::vector<KeptAttempt> attempts = {}) {
     take(runner_event::Start{});
     greeted();
     keeper_taken(std::move(attempts));
-    return registered();
+    registered();
+    return seen();
   }
   Agent& ordered(std::vector<Order> orders, Resources resources = {1000, 0}) {
     OrderBundle bundle{state.introduction.epoch, state.run, std::move(orders), {}};

@@ -89,6 +89,8 @@ class Looking(unittest.TestCase):
         table = cluster.client("--list-nodes", check=0).stdout
         self.assertEqual([line.split()[0] for line in table.splitlines()], ["NODE", "node1", "node2"])
         self.assertRegex(table, r"node1 +online +\S*/8 .*\d+ \(0: \d+ cores?")
+        # A node's first report brings its health, soon after it has registered.
+        cluster.wait_until(lambda: "CPU" in cluster.client("--health", "node1", check=0).stdout, "health of node1")
         health = cluster.client("--health", "node1", check=0).stdout
         for word in ("node1", "CPU", "Memory", "Heartbeat", "NUMA node 0"):
             self.assertIn(word, health)

@@ -99,7 +99,7 @@ inline FaultProfile draw_profile(Random& random) {
   profile.restores = random.chance(0.1);
   profile.clock_steps = !profile.restores && random.chance(0.2);
   profile.forgets = random.chance(0.3);
-  profile.unnoticed_restores = random.chance(0.15);
+  profile.unnoticed_restores = random.chance(0.25);
   if (profile.unnoticed_restores) {
     // Only a node can prove it, and only for as long as it has its journal and has not been rebooted.
     profile.restores = true;

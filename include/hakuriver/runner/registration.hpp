@@ -116,7 +116,7 @@ inline void take_registration_answer(RunnerTurn& turn, const RegistrationAnswer&
   state.poll_tries = 0;
   state.poll_at = turn.now;
   state.report_tries = 0;
-  state.report_at = turn.now + state.report_interval;
+  state.report_at = turn.now;  // the first report tells the node's health
   std::erase_if(state.attempts, [&answer](const auto& each) {
     return each.second.status == LocalStatus::ended && each.second.record <= answer.confirmed;
   });

@@ -77,7 +77,7 @@ inline CallId next_call(RunnerState& state) { return state.last_call = CallId{st
 // One report is out at a time; what happens meanwhile goes with the next. After a failure all waits for the retry.
 inline void report_if_due(RunnerTurn& turn) {
   RunnerState& state = turn.state;
-  const bool wanted = state.report_tries == 0 && !state.events.empty();
+  const bool wanted = state.report_tries == 0 && !state.events.empty() && turn.now >= tells_at(state);
   if (state.report_call.value != 0 || (!wanted && turn.now < state.report_at)) return;
   Report report;
   report.node = state.node;
@@ -88,6 +88,7 @@ inline void report_if_due(RunnerTurn& turn) {
   const auto count = std::min<std::size_t>(state.events.size(), state.policy.max_report_events);
   report.events.assign(state.events.begin(), state.events.begin() + static_cast<std::ptrdiff_t>(count));
   report.health = std::exchange(state.health, std::nullopt);
+  state.reported_at = turn.now;
   state.report_call = next_call(state);
   turn.out.push_back(runner_effect::SendReport{state.report_call, std::move(report)});
 }

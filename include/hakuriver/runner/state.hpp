@@ -24,8 +24,9 @@ struct RunnerPolicy {
   std::chrono::microseconds slowest_retry{30'000'000};  // up to this
   std::chrono::milliseconds grace{10'000};              // between TERM and KILL
   std::chrono::microseconds stop_wait{
-      10'000'000};                         // for the host and, beyond the grace, for tasks when the agent stops
-  std::uint32_t max_report_events = 4096;  // in one report
+      10'000'000};                               // for the host and, beyond the grace, for tasks when the agent stops
+  std::uint32_t max_report_events = 4096;        // in one report
+  std::chrono::microseconds report_pace{4'000};  // between reports while further tasks wait here
   std::uint64_t max_queued = std::uint64_t{1} << 20;  // tasks; orders beyond that wait at the host
 };
 
@@ -107,6 +108,7 @@ struct RunnerState {
   CallId report_call;  // zero: none is out
   std::uint32_t report_tries = 0;
   MonotonicTime report_at;           // of the next report, were there nothing to tell
+  MonotonicTime reported_at;         // when the last one went out
   std::optional<NodeHealth> health;  // not yet reported
 
   std::optional<MonotonicTime> stop_by;  // asked to stop
@@ -123,6 +125,13 @@ inline RunnerState make_runner(std::string node, std::string runner_id, NodeFact
   return state;
 }
 
+// When events may be told. While tasks wait here no place idles for want of orders, so that what happens within a
+// moment is told in one report: a start and an end of every short task, each with a commit at the host, would cost more
+// than the tasks.
+inline MonotonicTime tells_at(const RunnerState& state) noexcept {
+  return state.queued > 0 ? state.reported_at + state.policy.report_pace : state.reported_at;
+}
+
 // When the agent wants its next Tick; none: only when something else happens.
 inline std::optional<MonotonicTime> next_wakeup(const RunnerState& state) {
   std::optional<MonotonicTime> next = state.stop_by;
@@ -132,6 +141,7 @@ inline std::optional<MonotonicTime> next_wakeup(const RunnerState& state) {
   if (state.phase != RunnerPhase::registered) return next;
   if (state.poll_call.value == 0 && !state.stop_by) consider(state.poll_at);
   if (state.report_call.value == 0) consider(state.report_at);
+  if (state.report_call.value == 0 && state.report_tries == 0 && !state.events.empty()) consider(tells_at(state));
   return next;
 }
 
