@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -102,7 +103,24 @@ class CommandSweep {
     return places;
   }
 
-  // The same with types: a word that is one axis and nothing else has its value's type, any other is text.
+  // A text beside the words (a variable, a directory), with its placeholders as pieces.
+  WordTemplate template_of(std::string_view text) const {
+    const WordTemplate plain{{std::string(text), std::nullopt, RunWord::none}};
+    return with_placeholders({plain}, names_).front();
+  }
+
+  // That text for the i-th combination. `slots` gets the places of the slot's marks in it.
+  std::string fill(const WordTemplate& text, std::uint64_t i, std::vector<std::size_t>& slots) const {
+    const Combination combination{i, sweep_.positions(i)};
+    std::string filled;
+    for (const auto& piece : text) {
+      if (piece.run_word == RunWord::slot) slots.push_back(filled.size());
+      append_piece(piece, combination, filled);
+    }
+    return filled;
+  }
+
+  // The words with types: a word that is one axis and nothing else has its value's type, any other is text.
   std::vector<Value> values_at(std::uint64_t i) const {
     const Combination combination{i, sweep_.positions(i)};
     std::vector<Value> values(words_.size());

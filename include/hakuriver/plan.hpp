@@ -32,9 +32,9 @@ inline void append_parameter_variable(std::string_view parameter, std::string& t
   }
 }
 
-// Where a word of a command holds kSlotMark, for which the number of its slot is to be put when it starts.
+// Where a command holds kSlotMark, for which the number of its slot is to be put when it starts.
 struct SlotPlace {
-  std::size_t word = 0;
+  std::size_t word = 0;  // of argv; behind those come the entries of the environment, then the working directory
   std::size_t offset = 0;
   bool operator==(const SlotPlace&) const = default;
 };
@@ -53,8 +53,13 @@ struct Command {
 // Puts the slot's number, from 1, where the command wants it.
 inline void fill_slot(Command& command, std::uint32_t slot) {
   const std::string number = std::to_string(slot);
+  const auto word_at = [&command](std::size_t word) -> std::string& {
+    if (word < command.argv.size()) return command.argv[word];
+    word -= command.argv.size();
+    return word < command.environment.size() ? command.environment[word] : command.working_directory;
+  };
   for (auto place = command.slot_places.rbegin(); place != command.slot_places.rend(); ++place) {
-    command.argv[place->word].replace(place->offset, kSlotMark.size(), number);
+    word_at(place->word).replace(place->offset, kSlotMark.size(), number);
   }
   command.slot_places.clear();
 }

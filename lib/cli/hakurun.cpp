@@ -102,6 +102,11 @@ int run_words(HakurunOptions& options, HakurunStreams streams) {
     return kUsage;
   }
   if (!words->shell_reading.empty()) say(streams, words->shell_reading);
+  if (ChildOptions children = options.run.children;
+      options.to_cluster && !ChildTexts(words->sweep, children).is_empty()) {
+    say(streams, "placeholders in --env and --cwd do not go with --to cluster");
+    return kUsage;
+  }
   warn_of_globs(words->plain_words, streams);
   const std::uint64_t wanted = Selection(words->sweep.size(), options.run.selection).size();
   if (options.count) return print(streams, std::to_string(wanted) + "\n") ? 0 : 1;

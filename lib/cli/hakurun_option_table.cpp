@@ -99,7 +99,7 @@ constexpr HakurunOption kWhich[] = {
     {0, "shuffle", "", "", nullptr, &set_shuffle, "in random order"},
     {0, "sample", "", "N", nullptr, &set_sample, "N of them, chosen at random, none twice"},
     {0, "seed", "", "S", nullptr, &set_seed,
-     "of --shuffle and --sample: the same order on every machine\nwithout it one is chosen, and said"},
+     "of --shuffle and --sample: the same order on every machine; without it one is chosen, and said"},
     {0, "from", "", "N", nullptr, &set_from, "begin with the N-th, from 1, of the order that results"},
     {0, "limit", "", "N", nullptr, &set_limit, "at most N of them"},
     {'y', "yes", "", "", &Options::yes, nullptr, "do not ask before more than a million commands are started"},
@@ -108,14 +108,14 @@ constexpr HakurunOption kWhich[] = {
 constexpr HakurunOption kAtOnce[] = {
     {'j', "jobs", "", "N", nullptr, &set_jobs, "N at once, 1 to 10000; 50%: half the CPUs; +2: two more than CPUs"},
     {0, "parallel", "", "", &Options::parallel, nullptr,
-     "all at once, but never more than 1000 (or half the limit on\nyour processes)"},
+     "all at once, but never more than 1000 (or half the limit on your processes)"},
     {0, "delay", "", "TIME", nullptr, &set_delay, "at least so long between two starts: 0.5s"},
     {0, "load", "", "L", nullptr, &set_load, "start nothing while the load average is above L; 80%: of the CPUs"},
     {0, "memfree", "", "SIZE", nullptr, &set_memfree, "start nothing while less memory is available: 4G"},
     {0, "gpus", "", "LIST", nullptr, &set_gpus,
-     "0,1,2: each slot has its own CUDA_VISIBLE_DEVICES; without -j,\nas many at once as there are in the list"},
+     "0,1,2: each slot has its own CUDA_VISIBLE_DEVICES; without -j, as many at once as there are in the list"},
     {0, "jobserver", "", "", &Options::jobserver, nullptr,
-     "let commands that know make's jobserver (make, cargo, ninja, gcc)\nshare the jobs of -j; a make above is always "
+     "let commands that know make's jobserver (make, cargo, ninja, gcc) share the jobs of -j; a make above is always "
      "respected"},
 };
 
@@ -125,18 +125,18 @@ constexpr HakurunOption kPolicy[] = {
     {0, "backoff", "", "TIME", nullptr, &set_backoff,
      "wait so long before the first retry, twice as long before each more"},
     {0, "halt", "", "WHEN", nullptr, &set_halt,
-     "after failures: never (the default), soon (start nothing more),\nnow (end what runs, too); soon,fail=3  "
-     "now,fail=10%"},
+     "after failures: never (the default), soon (start nothing more), now (end what runs, too); "
+     "soon,fail=3 or now,fail=10%: after so many"},
 };
 
 constexpr HakurunOption kWorld[] = {
-    {0, "env", "", "K=V", nullptr, &set_env, "a variable for the commands; may be given again"},
-    {0, "cwd", "", "DIR", nullptr, &set_cwd, "run the commands there"},
+    {0, "env", "", "K=V", nullptr, &set_env, "a variable for the commands, such as OUT=run-{lr}; may be given again"},
+    {0, "cwd", "", "DIR", nullptr, &set_cwd, "run the commands there; DIR may be such as out/{#}"},
     {0, "nice", "", "N", nullptr, &set_nice, "add N to their niceness"},
     {0, "stdin", "", "", &Options::first_reads_stdin, nullptr,
      "the first command reads hakurun's stdin; the others nothing"},
     {0, "shell", "", "", &Options::shell, nullptr,
-     "COMMAND is text for sh -c: its words are joined by blanks, and\nthe values of spans are quoted where they need "
+     "COMMAND is text for sh -c: its words are joined by blanks, and the values of spans are quoted where they need "
      "it"},
     {0, "slot", "", "", &Options::slot_variables, nullptr, "HAKURUN_SLOT and its like in the environment (always on)",
      false},
@@ -153,14 +153,14 @@ constexpr HakurunOption kOutput[] = {
 constexpr HakurunOption kRecords[] = {
     {0, "joblog", "", "FILE", nullptr, &set_joblog, "a line for each command that ended, tab-separated"},
     {0, "results", "", "DIR", nullptr, &set_results,
-     "a folder for each combination: stdout, stderr, params.json,\noutcome.json"},
+     "a folder for each combination: stdout, stderr, params.json, outcome.json"},
     {0, "resume", "", "", nullptr, &set_resume, "leave out what has succeeded by the joblog"},
     {0, "retry-failed", "", "", nullptr, &set_retry_failed, "run only what has failed by the joblog"},
 };
 
 constexpr HakurunOption kWhere[] = {
     {0, "to", "", "WHERE", nullptr, &set_to,
-     "cluster: one request to the host, which places the commands;\nthe rest is the same, but --halt soon is now",
+     "cluster: one request to the host, which places the commands; the rest is the same, but --halt soon is now",
      false},
     {0, "target", "", "NODE", nullptr, &set_target, "with --to cluster: NODE or NODE:NUMA; else the host chooses",
      false},

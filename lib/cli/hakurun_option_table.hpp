@@ -16,7 +16,7 @@ struct HakurunOption {
   std::string_view argument;  // of a setter
   bool HakurunOptions::*flag;
   Status (*set)(HakurunOptions&, std::string_view);
-  std::string_view help;  // lines after the first stand below it
+  std::string_view help;  // one line, which --help breaks
   bool from_environment = true;
   bool can_be_negated = true;  // a flag
 };

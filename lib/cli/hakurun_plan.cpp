@@ -1,9 +1,46 @@
 #include "cli/hakurun_plan.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 namespace hakuriver::cli {
+namespace {
+
+bool is_only_text(const WordTemplate& text) { return text.size() == 1 && text.front().is_text(); }
+
+}  // namespace
+
+ChildTexts::ChildTexts(const CommandSweep& sweep, ChildOptions& children) {
+  for (const auto& entry : children.environment) environment_.push_back(sweep.template_of(entry));
+  if (std::all_of(environment_.begin(), environment_.end(), &is_only_text)) {
+    environment_.clear();
+  } else {
+    children.environment.clear();
+  }
+  working_directory_ = sweep.template_of(children.working_directory);
+  if (is_only_text(working_directory_)) {
+    working_directory_.clear();
+  } else {
+    children.working_directory.clear();
+  }
+}
+
+void ChildTexts::set(const CommandSweep& sweep, std::uint64_t i, Command& command) const {
+  const auto fill = [&](const WordTemplate& text, std::size_t word) {
+    std::vector<std::size_t> slots;
+    std::string filled = sweep.fill(text, i, slots);
+    for (const std::size_t offset : slots) command.slot_places.push_back({word, offset});
+    return filled;
+  };
+  const std::size_t words = command.argv.size();
+  for (const auto& entry : environment_) {
+    command.environment.push_back(fill(entry, words + command.environment.size()));
+  }
+  if (!working_directory_.empty()) {
+    command.working_directory = fill(working_directory_, words + command.environment.size());
+  }
+}
 
 Command HakurunPlan::at(std::uint64_t i) const {
   Command command;
@@ -14,6 +51,7 @@ Command HakurunPlan::at(std::uint64_t i) const {
   }
   command.parameters = sweep_.parameters_at(i);
   command.name = name_of(command.parameters);
+  if (!texts_.is_empty()) texts_.set(sweep_, i, command);
   return command;
 }
 

@@ -54,7 +54,8 @@ class SweepRun {
       : sweep_(sweep),
         streams_(streams),
         options_(options),
-        plan_(sweep, programs, options.shell),
+        children_(options.run.children),
+        plan_(sweep, programs, options.shell, ChildTexts(sweep, children_)),
         cluster_plan_(options.shell ? sweep.as_shell_lines() : sweep),
         cluster_(std::move(cluster)),
         size_(Selection(sweep.size(), options.run.selection).size()),
@@ -99,6 +100,7 @@ class SweepRun {
     options.capture = captured_;
     options.stdout_fd = streams_.out;
     options.stderr_fd = streams_.err;
+    options.children = children_;
     options.children.unblocked_signals = signals_.blocked();
     options.children.run_variables = options_.slot_variables;
     if (options_.first_reads_stdin) options.children.first_stdin = STDIN_FILENO;
@@ -203,6 +205,7 @@ class SweepRun {
   const CommandSweep& sweep_;
   const HakurunStreams streams_;
   const HakurunOptions& options_;
+  ChildOptions children_;  // of all commands
   const HakurunPlan plan_;
   const SweepPlan cluster_plan_;                   // there an argv stays an argv
   const std::unique_ptr<ClusterBackend> cluster_;  // null: on this machine

@@ -16,7 +16,7 @@ from sweep_case import HAKURUN, SweepCase
 
 
 class Options(SweepCase):
-    PROGRAMS = ("env", "make", "nice", "tr", "touch")
+    PROGRAMS = ("env", "make", "nice", "pwd", "tr", "touch")
 
     def lines(self, *words, status=0):
         result = self.run_it(*words)
@@ -56,6 +56,24 @@ class Options(SweepCase):
         self.assertNotEqual(status, 0)
         self.assertEqual(len(err.splitlines()), 1)
         self.assertIn("nowhere", err)
+
+    def test_placeholders_in_env_and_cwd(self):
+        for name in ("a", "b"):
+            (self.directory / f"in-{name}").mkdir()
+        script = 'echo "$A|$B|$HAKURUN_SLOT|${PWD##*/}"'
+        words = ["--env", "A=x{lr}{lr}-{#}", "--env=B=s{%}", "--cwd", "in-{lr}", "sh", "-c", script, "_", "--lr",
+                 "span:[a,b]"]
+        self.assertEqual(self.lines(*words), ["xaa-1|s1|1|in-a", "xbb-2|s1|1|in-b"])
+        self.assertEqual(self.lines(*words[:5], "--shell", script + ";", "lr=span:[a]"), ["xaa-1|s1|1|in-a"])
+        # The last of two variables of one name wins, as ever, and what is no placeholder stays.
+        self.assertEqual(self.lines("--env", "A={lr}", "--env", "A={x}${lr}", "sh", "-c", "echo $A", "lr=span:[a,b]"),
+                         ["{x}${lr}"] * 2)
+        status, out, err = self.run_it("--cwd", "in-{lr}", "pwd", "lr=span:[a,c]")
+        self.assertEqual(status, 1)
+        self.assertIn("in-c", err)
+        self.assertIn("1 of 2 failed", err)
+        err = self.check(["--to", "cluster", "--env", "A={lr}", "true", "lr=span:[a,b]"], 2, "", 1)
+        self.assertIn("--to cluster", err)
 
     def test_stdin_goes_to_the_first_command(self):
         result = subprocess.run([HAKURUN, "--stdin", "sh", "-c", "echo got $(cat)", "_", "span:1..3"], input="words\n",

@@ -120,6 +120,23 @@ TEST_CASE("the number of the slot is put where it is wanted when the command sta
   CHECK(command.argv[3] == "12");
 }
 
+TEST_CASE("texts beside the words have the same placeholders") {
+  const auto sweep = sweep_of({"p", "lr=span:[a,b]"});
+  std::vector<std::size_t> slots;
+  CHECK(sweep.fill(sweep.template_of("out/{lr}-{#}"), 1, slots) == "out/b-2");
+  CHECK(sweep.fill(sweep.template_of(""), 1, slots).empty());
+  CHECK(sweep.fill(sweep.template_of("${lr} {x}"), 0, slots) == "${lr} {x}");
+  CHECK(slots.empty());
+  CHECK(sweep.fill(sweep.template_of("{%}/{%}"), 0, slots) == "{%}/{%}");
+  CHECK(slots == std::vector<std::size_t>{0, 4});
+
+  Command command{{"p"}, {"A=1", "B={%}"}, "in/{%}", {}, ""};
+  command.slot_places = {{2, 2}, {3, 3}};
+  fill_slot(command, 7);
+  CHECK(command.environment == std::vector<std::string>{"A=1", "B=7"});
+  CHECK(command.working_directory == "in/7");
+}
+
 TEST_CASE("placeholders have types, and name no axis") {
   const auto sweep = sweep_of({"m:f", "n=span:{1..2}", "{n}", "x{n}", "{#}", "--o={n}"});
   std::string types;
