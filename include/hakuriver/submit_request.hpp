@@ -20,8 +20,10 @@ inline constexpr std::string_view kNoNodeIsOnline = "no node is online";
 // What it leaves to the host is said by the three flags: the host fills those parts of the spec before it takes it.
 struct SubmitRequest {
   TaskSpec spec{};
-  std::vector<Target> targets{};    // empty: any node; one: `count` tasks there; more: one task each
-  std::uint64_t count = 1;          // the number of targets where there are two or more
+  // Empty: any node; one: `count` tasks there; more: one task each, or of a sweep all of its tasks on any of them,
+  // which are of different nodes then.
+  std::vector<Target> targets{};
+  std::uint64_t count = 1;          // of tasks
   std::string submission_id{};      // makes a repetition safe; at most 64 printable ASCII characters; may be empty
   bool default_container = false;   // no container was named: the host's default, where it has one
   bool default_mounts = false;      // no mounts were given

@@ -1,6 +1,7 @@
 // A task: one command with one id. A batch: the tasks of one submission, which share a TaskSpec.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "hakuriver/argv.hpp"
+#include "hakuriver/ids.hpp"
 #include "hakuriver/resources.hpp"
 #include "hakuriver/target.hpp"
 #include "hakuriver/task_sweep.hpp"
@@ -64,6 +66,7 @@ struct TaskSpec {
   bool private_network = false;
   bool private_pid = false;
   std::optional<TaskSweep> sweep{};  // its task k runs combination(k) of it
+  std::uint64_t max_running = 0;     // how many of the batch's tasks run at once, at most; 0: as many as fit
   bool operator==(const TaskSpec&) const = default;
 };
 
@@ -117,18 +120,40 @@ inline std::shared_ptr<const TaskSpec> spec_of_task(const std::shared_ptr<const 
 // What a node must offer for a task: everything that placement looks at. Tasks with the same requirements wait in
 // one queue.
 struct Requirements {
-  std::optional<Target> target;  // none: any node
+  std::vector<Target> targets;  // none: any node; several: any one of them. Sorted, each of another node
   Resources resources;
   bool container = false;
   bool private_network = false;
   bool private_pid = false;
+  BatchId batch;  // that has a limit of its own; zero: any batch without one
   auto operator<=>(const Requirements&) const = default;
 };
 
+// The one of the targets that is this node, or part of it; null where there is none.
+inline const Target* target_on(const Requirements& wanted, std::string_view node) noexcept {
+  const auto before = [](const Target& target, std::string_view name) { return target.node < name; };
+  const auto found = std::lower_bound(wanted.targets.begin(), wanted.targets.end(), node, before);
+  return found != wanted.targets.end() && found->node == node ? &*found : nullptr;
+}
+
+inline bool may_be_on(const Requirements& wanted, std::string_view node) noexcept {
+  return wanted.targets.empty() || target_on(wanted, node) != nullptr;
+}
+
+// Which of that node's NUMA nodes the task is bound to; none: it may use all of them.
+inline std::optional<std::uint32_t> numa_node_on(const Requirements& wanted, std::string_view node) noexcept {
+  const Target* const target = target_on(wanted, node);
+  return target == nullptr ? std::nullopt : target->numa_node;
+}
+
+// Several targets are for any task of a sweep, whichever has room. Of other batches each has one task.
+inline bool shares_targets(const TaskSpec& spec) noexcept { return spec.sweep.has_value(); }
+
 // Mounts and privileges mean something in a container only: who asks for them asks for a node that has containers.
-inline Requirements requirements_of(const TaskSpec& spec, std::optional<Target> target) {
+inline Requirements requirements_of(const TaskSpec& spec, std::vector<Target> targets = {}) {
   const bool container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
-  return {std::move(target), spec.resources, container, spec.private_network, spec.private_pid};
+  std::sort(targets.begin(), targets.end());
+  return {std::move(targets), spec.resources, container, spec.private_network, spec.private_pid, {}};
 }
 
 }  // namespace v1

@@ -37,10 +37,17 @@ struct BatchRecord {
   std::string submission_id;         // the client's; empty: none. Unique where not empty
   std::uint64_t content_digest = 0;  // of the submission, so that a repeated id with other content is seen
   UtcTime submitted_at;
-  std::vector<Target> targets;  // empty: any node; one: the same for all; else one per task
+  std::vector<Target> targets;  // empty: any node; one: the same for all; else one per task, or shared (task.hpp)
   std::vector<FailedTarget> failed_targets;
   std::shared_ptr<const TaskSpec> spec;
 };
+
+// Of its index-th task; none: any node, or any of several.
+inline std::optional<Target> target_of(const BatchRecord& batch, std::uint64_t index) {
+  if (batch.targets.size() == 1) return batch.targets[0];
+  if (shares_targets(*batch.spec) || index >= batch.targets.size()) return std::nullopt;
+  return batch.targets[static_cast<std::size_t>(index)];
+}
 
 // Tasks first .. first + count - 1 were ordered to a node as this attempt.
 struct OrderRecord {
@@ -130,8 +137,10 @@ struct StoredBatch {
   std::uint64_t content_digest = 0;
   UtcTime submitted_at;
   std::vector<Target> targets;
-  Requirements requirements;  // without its target
+  Requirements requirements;  // without its targets
   std::vector<FailedTarget> failed_targets;
+  bool shares_targets = false;
+  std::uint64_t max_running = 0;
 };
 
 struct StoredEnd {

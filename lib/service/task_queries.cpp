@@ -75,6 +75,7 @@ std::string describe_end(const EndRecord& end) {
 void add_end(TaskView& view, const EndRecord& end) {
   view.status = end.status;
   view.node = end.node;
+  if (!view.target && end.numa_node) view.target = Target{end.node, end.numa_node};
   view.attempt = end.attempt;
   view.outcome = end.outcome;
   if (end.outcome.kind == OutcomeKind::exited) view.exit_code = end.outcome.value;
@@ -104,6 +105,7 @@ TaskView make_view(const LiveFacts& facts, StoredTask stored, const std::string&
   view.message = facts.message;
   view.launcher = facts.launcher;
   view.enforced = facts.enforced;
+  if (!view.target && facts.numa_node) view.target = Target{facts.node, facts.numa_node};
   if (stored.end) add_end(view, *stored.end);
   view.stdout_path = stdout_path_of(shared_dir, {view.id, view.attempt});
   view.stderr_path = stderr_path_of(shared_dir, {view.id, view.attempt});

@@ -163,8 +163,10 @@ StoredBatch stored(const BatchRecord& batch) {
           batch.content_digest,
           batch.submitted_at,
           batch.targets,
-          requirements_of(*batch.spec, std::nullopt),
-          batch.failed_targets};
+          requirements_of(*batch.spec),
+          batch.failed_targets,
+          shares_targets(*batch.spec),
+          batch.spec->max_running};
 }
 
 class MemoryStore final : public TaskStore {
@@ -227,14 +229,12 @@ class MemoryReader final : public TaskReader {
     const BatchRecord& batch = (--found)->second;
     const std::uint64_t index = id.value - batch.id.value - 1;
     if (index >= batch.count) return no_task(id);
-    std::optional<Target> target;
-    if (!batch.targets.empty()) target = batch.targets[batch.targets.size() == 1 ? 0 : index];
     const EndRecord* const end = end_at(id);
     return StoredTask{id,
                       batch.id,
                       index,
                       batch.submitted_at,
-                      std::move(target),
+                      target_of(batch, index),
                       batch.spec,
                       end == nullptr ? std::nullopt : std::optional<EndRecord>(*end)};
   }

@@ -20,8 +20,8 @@ RecordWriter::RecordWriter(Database& database)
       next_sequence_(database.ask_integer("SELECT max(sequence) + 1 FROM assignments")),
       add_batch_(database,
                  "INSERT INTO batches (id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
-                 " private_network, private_pid, submission_id, name, targets, failed_targets, spec)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
+                 " private_network, private_pid, submission_id, name, targets, failed_targets, spec, shares_targets,"
+                 " max_running) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"),
       add_unfinished_(database, "INSERT INTO unfinished (batch, tasks) VALUES (?1, ?2)"),
       add_assignment_(database,
                       "INSERT INTO assignments (batch, sequence, kind, first, count, attempt, place, faults, reason)"
@@ -60,14 +60,14 @@ void RecordWriter::write(const std::vector<StoreRecord>& records) {
 
 void RecordWriter::put(const BatchRecord& record) {
   const TaskSpec& spec = *record.spec;
-  const Requirements wanted = requirements_of(spec, std::nullopt);
+  const Requirements wanted = requirements_of(spec);
   const std::string targets = encode_targets(record.targets);
   const std::string failed = encode_failed_targets(record.failed_targets);
   const std::string text = wire::encode_task_spec(spec);
   add_batch_.run(record.id.value, record.count, record.submitted_at.microseconds, record.content_digest,
                  wanted.resources.millicores, wanted.resources.memory_bytes, wanted.container, wanted.private_network,
                  wanted.private_pid, bytes_or_null(record.submission_id), bytes_or_null(spec.name),
-                 bytes_or_null(targets), bytes_or_null(failed), Bytes{text});
+                 bytes_or_null(targets), bytes_or_null(failed), Bytes{text}, shares_targets(spec), spec.max_running);
   if (record.count > 1) add_unfinished_.run(record.id.value, record.count);
 }
 

@@ -111,10 +111,16 @@ CREATE TABLE confirmations (
 ) STRICT, WITHOUT ROWID;
 )";
 
+// Several targets of a sweep are those of each of its tasks; a batch may limit how many of its tasks run at once.
+constexpr const char* kVersion2 = R"(
+ALTER TABLE batches ADD COLUMN shares_targets INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batches ADD COLUMN max_running INTEGER NOT NULL DEFAULT 0;  -- 0: no limit
+)";
+
 // A check that takes longer is left unfinished.
 constexpr std::chrono::milliseconds kCheckBudget{1000};
 
-constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1, kVersion2};
 
 // 32 hex digits; none where the kernel refuses.
 std::optional<std::string> random_name() {

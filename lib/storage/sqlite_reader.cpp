@@ -213,8 +213,7 @@ Result<StoredTask> SqliteReader::task(TaskId id) {
     task.batch = batch->id;
     task.index = id.value - batch->id.value - 1;
     task.submitted_at = batch->submitted_at;
-    if (batch->targets.size() == 1) task.target = batch->targets[0];
-    if (batch->targets.size() > 1 && task.index < batch->targets.size()) task.target = batch->targets[task.index];
+    task.target = target_of(*batch, task.index);
     task.spec = batch->spec;
     task.end = queries.end_of(id, batch->id);
     return task;

@@ -23,7 +23,8 @@ void load_batches(Database& database, StoredState& state) {
   state.batches.reserve(static_cast<std::size_t>(database.ask_integer("SELECT count(*) FROM batches")));
   Statement rows(database,
                  "SELECT id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
-                 " private_network, private_pid, submission_id, targets, failed_targets FROM batches ORDER BY id");
+                 " private_network, private_pid, submission_id, targets, failed_targets, shares_targets,"
+                 " max_running FROM batches ORDER BY id");
   for (rows.start(); rows.step();) {
     StoredBatch& batch = state.batches.emplace_back();
     batch.id = BatchId{rows.natural(0)};
@@ -43,6 +44,8 @@ void load_batches(Database& database, StoredState& state) {
     }
     batch.targets = std::move(*targets);
     batch.failed_targets = std::move(*failed);
+    batch.shares_targets = rows.integer(12) != 0;
+    batch.max_running = rows.natural(13);
   }
 }
 

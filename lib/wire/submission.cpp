@@ -1,6 +1,8 @@
 #include "wire/submission.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
@@ -90,10 +92,24 @@ void read_command(ObjectReader& in, InvalidInput& errors, TaskSpec& spec) {
   spec.sweep = read_task_sweep(*sweep, errors, in.path_to("sweep"));
 }
 
+// Where each task may be on any of the targets, its node says which one it is on.
+void refuse_one_node_twice(ObjectReader& in, InvalidInput& errors, const std::vector<Target>& targets) {
+  std::set<std::string_view> nodes;
+  std::size_t index = 0;
+  for (const auto& target : targets) {
+    if (nodes.insert(target.node).second) {
+      ++index;
+      continue;
+    }
+    return errors.add(in.path_to("targets") + index, "must be of another node than the other targets of a sweep: '" +
+                                                         target.node + "' is there before");
+  }
+}
+
 // A sweep says by itself how many tasks it has, and all of them are placed alike.
-void check_sweep_count(ObjectReader& in, SubmitRequest& request) {
+void check_sweep_count(ObjectReader& in, InvalidInput& errors, SubmitRequest& request) {
   const std::uint64_t tasks = request.spec.sweep->size();
-  if (request.targets.size() > 1) in.fail("targets", "must be at most one for a sweep");
+  refuse_one_node_twice(in, errors, request.targets);
   if (tasks > kMaxBatchTasks) {
     in.fail("sweep", "must have at most " + std::to_string(kMaxBatchTasks) + " tasks, not " + std::to_string(tasks));
   } else if (in.whole("count", tasks, 1, kMaxBatchTasks) != tasks) {
@@ -102,8 +118,8 @@ void check_sweep_count(ObjectReader& in, SubmitRequest& request) {
   request.count = tasks;
 }
 
-void read_count(ObjectReader& in, SubmitRequest& request) {
-  if (request.spec.sweep) return check_sweep_count(in, request);
+void read_count(ObjectReader& in, InvalidInput& errors, SubmitRequest& request) {
+  if (request.spec.sweep) return check_sweep_count(in, errors, request);
   const std::uint64_t standard = std::max<std::uint64_t>(1, request.targets.size());
   request.count = in.whole("count", standard, 1, kMaxBatchTasks);
   if (request.targets.size() > 1 && request.count != request.targets.size()) {
@@ -199,7 +215,8 @@ Submission decode_batch(std::string_view body) {
     spec.resources.millicores = in.millicores("cores", 1000);
     read_memory(in, spec);
     read_targets(in, errors, request);
-    read_count(in, request);
+    read_count(in, errors, request);
+    spec.max_running = in.whole("max_running", 0, 0, kMaxBatchTasks);
     spec.name = in.text("name");
     spec.working_directory = in.text("cwd");
     read_container(in, "container", request);
@@ -235,6 +252,7 @@ std::string encode_batch(const SubmitRequest& request) {
   if (!request.default_privileged) object.flag("privileged", spec.privileged);
   if (spec.private_network) object.flag("private_network", true);
   if (spec.private_pid) object.flag("private_pid", true);
+  if (spec.max_running != 0) object.number("max_running", spec.max_running);
   if (!request.submission_id.empty()) object.text("submission_id", request.submission_id);
   object.close();
   return out;

@@ -49,6 +49,7 @@ constexpr Member<TaskSpec> kMembers[] = {
     {"privileged", [](Scanner& in, TaskSpec& spec) { spec.privileged = in.flag(); }, false},
     {"private_network", [](Scanner& in, TaskSpec& spec) { spec.private_network = in.flag(); }, false},
     {"private_pid", [](Scanner& in, TaskSpec& spec) { spec.private_pid = in.flag(); }, false},
+    {"max_running", [](Scanner& in, TaskSpec& spec) { spec.max_running = in.u64(); }, false},
 };
 
 }  // namespace
@@ -68,6 +69,7 @@ void append_task_spec(std::string& out, const TaskSpec& spec) {
   if (spec.privileged) object.flag("privileged", true);
   if (spec.private_network) object.flag("private_network", true);
   if (spec.private_pid) object.flag("private_pid", true);
+  if (spec.max_running != 0) object.number("max_running", spec.max_running);
   object.close();
 }
 

@@ -1,5 +1,6 @@
 #include "simulation/clients.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace hakuriver::simulation {
@@ -35,9 +36,24 @@ void Clients::submit_something() {
     }
     if (targets > 1) submission.count = targets;
   }
+  if (random.chance(0.3)) spec->max_running = 1 + random.below(5);
+  if (random.chance(0.3)) make_sweep(submission, *spec);
   submission.spec = std::move(spec);
   ++open_;
   submit(submission);
+}
+
+// Its tasks are as many, and may be on any of the targets, of which each node has one.
+void Clients::make_sweep(host_event::Submit& submission, TaskSpec& spec) {
+  std::vector<Axis> axes{Axis(*Range::between(1, static_cast<std::int64_t>(submission.count), 1, {}))};
+  CommandSweep commands({{{"work", std::nullopt, RunWord::none}}}, {"n"},
+                        *Sweep::over(std::move(axes), SweepOrder::first_slowest));
+  spec.argv.clear();
+  spec.sweep = *TaskSweep::make(std::move(commands));
+  auto& targets = submission.targets;
+  std::sort(targets.begin(), targets.end());
+  const auto same_node = [](const Target& a, const Target& b) { return a.node == b.node; };
+  targets.erase(std::unique(targets.begin(), targets.end(), same_node), targets.end());
 }
 
 // The same until there is an answer, and sometimes once more.
@@ -82,18 +98,19 @@ void Clients::command_something() {
   const bool whole = random.chance(0.2);
   const std::uint64_t task = random.below(batch.count);
   const std::uint64_t which = random.below(10);
-  const auto what = which < 4   ? host_event::Command::kill
+  const auto what = which < 3   ? host_event::Command::kill
+                    : which < 4 ? host_event::Command::kill_pending
                     : which < 7 ? host_event::Command::pause
                                 : host_event::Command::resume;
   const std::uint64_t id = whole ? batch.batch.value : task_of(batch.batch, task).value;
-  if (what == host_event::Command::kill) {
+  if (what == host_event::Command::kill || what == host_event::Command::kill_pending) {
     world_.history.kill_asked(task_of(batch.batch, whole ? 0 : task), whole ? batch.count : 1);
   }
   command(what, id);
 }
 
 void Clients::command(host_event::Command command, std::uint64_t id) {
-  static constexpr const char* kNames[] = {"kill ", "pause ", "resume "};
+  static constexpr const char* kNames[] = {"kill ", "pause ", "resume ", "kill pending "};
   world_.trace.say("clients    ", kNames[static_cast<std::size_t>(command)], id);
   link_.ask(
       host_event::Control{{}, command, id}, 5s, [](const HostAction&) {}, [] {}, [](const std::string&) {});

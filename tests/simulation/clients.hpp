@@ -27,6 +27,7 @@ class Clients {
 
  private:
   void submit_something();
+  static void make_sweep(host_event::Submit& submission, TaskSpec& spec);
   void submit(host_event::Submit submission);
   void submission_answered(const host_event::Submit& submission, const host_action::AnswerSubmission& answer);
   void command_something();

@@ -1,5 +1,6 @@
 #include "simulation/history.hpp"
 
+#include <iterator>
 #include <variant>
 
 namespace hakuriver::simulation {
@@ -62,6 +63,26 @@ void History::executed(const std::string& node, AttemptKey key) {
   Process process;
   process.node = node;
   processes_.insert_or_assign(key, process);
+  check_place(node, key);
+}
+
+// On one of its targets, and not beside more of its batch than were asked for.
+void History::check_place(const std::string& node, AttemptKey key) {
+  const auto after = batches_.upper_bound(BatchId{key.task.value});
+  if (after == batches_.begin() || restored_) return;
+  const BatchRecord& batch = std::prev(after)->second;
+  const auto own = target_of(batch, key.task.value - task_of(batch.id, 0).value);
+  bool is_target = own ? own->node == node : batch.targets.empty();
+  for (const auto& target : batch.targets) is_target = is_target || (!own && target.node == node);
+  if (!is_target) violation("placement: " + name_of(key) + " is executed on node '" + node + "', no target of it");
+  std::uint64_t running = 0;
+  for (auto at = processes_.lower_bound({task_of(batch.id, 0), Attempt{0}});
+       at != processes_.end() && at->first.task.value <= batch.id.value + batch.count; ++at) {
+    running += at->second.alive && !forgotten(at->first.task) ? 1 : 0;
+  }
+  if (batch.spec->max_running == 0 || running <= batch.spec->max_running) return;
+  violation("placement: batch " + to_string(batch.id) + " runs " + std::to_string(running) + " tasks at once, not " +
+            std::to_string(batch.spec->max_running));
 }
 
 void History::gone(AttemptKey key, Outcome outcome) {
@@ -76,7 +97,9 @@ void History::machine_restarted(const std::string& node) { restarted_.insert(nod
 
 void History::committed(const std::vector<StoreRecord>& records) {
   for (const auto& record : records) {
-    if (const auto* order = std::get_if<OrderRecord>(&record)) {
+    if (const auto* batch = std::get_if<BatchRecord>(&record)) {
+      batches_.insert_or_assign(batch->id, *batch);
+    } else if (const auto* order = std::get_if<OrderRecord>(&record)) {
       for (std::uint64_t i = 0; i < order->count; ++i) ordered_.insert(TaskId{order->first.value + i});
     } else if (const auto* end = std::get_if<EndRecord>(&record)) {
       for (std::uint64_t i = 0; i < end->count; ++i) check_end(*end, TaskId{end->first.value + i});

@@ -69,10 +69,12 @@ class History {
   void check_end(const EndRecord& end, TaskId task);
   void check_outcome(const EndRecord& end, AttemptKey key, const std::string& name);
   void check_return(const ReturnRecord& record, TaskId task);
+  void check_place(const std::string& node, AttemptKey key);
   bool forgotten(TaskId task) const { return forgotten_.count(task) != 0; }
 
   const Trace& trace_;
   std::map<std::string, Accepted> acknowledged_;
+  std::map<BatchId, BatchRecord> batches_;
   std::set<TaskId> kill_asked_;
   std::map<AttemptKey, Process> processes_;
   std::set<AttemptKey> unreadable_;

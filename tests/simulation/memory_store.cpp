@@ -17,7 +17,8 @@ struct Loader {
     state.last_id = std::max(state.last_id, record.id.value + record.count);
     unfinished[record.id] = record.count;
     state.batches.push_back({record.id, record.count, record.submission_id, record.content_digest, record.submitted_at,
-                             record.targets, requirements_of(*record.spec, std::nullopt), record.failed_targets});
+                             record.targets, requirements_of(*record.spec), record.failed_targets,
+                             shares_targets(*record.spec), record.spec->max_running});
   }
   void operator()(const OrderRecord& record) { assignments.emplace_back(record); }
   void operator()(const ReturnRecord& record) { assignments.emplace_back(record); }

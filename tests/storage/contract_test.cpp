@@ -74,7 +74,7 @@ TEST_CASE_TEMPLATE("a batch comes back as it was given", Rig, EVERY_STORE) {
   CHECK(stored.submitted_at == batch.submitted_at);
   CHECK(stored.targets == batch.targets);
   CHECK(stored.failed_targets == batch.failed_targets);
-  CHECK(stored.requirements == requirements_of(*batch.spec, std::nullopt));
+  CHECK(stored.requirements == requirements_of(*batch.spec));
   CHECK(state.last_id == kBatch.value + 3);
 
   const auto reader = opened.rig.reader();
@@ -93,6 +93,9 @@ TEST_CASE_TEMPLATE("what a spec requires is known without its text", Rig, EVERY_
     if (i & 1U) spec.container = "image";
     spec.private_network = (i & 2U) != 0;
     spec.private_pid = (i & 4U) != 0;
+    spec.max_running = i;
+    if (i & 2U) spec.sweep = sample_sweep();
+    batch.targets = {{"node1", std::nullopt}, {"node2", 0}};
     batch.spec = std::make_shared<const TaskSpec>(std::move(spec));
     records.emplace_back(batch);
   }
@@ -101,7 +104,10 @@ TEST_CASE_TEMPLATE("what a spec requires is known without its text", Rig, EVERY_
   REQUIRE(state.batches.size() == 8);
   for (std::size_t i = 0; i < 8; ++i) {
     const auto& batch = std::get<BatchRecord>(records[i]);
-    CHECK(state.batches[i].requirements == requirements_of(*batch.spec, std::nullopt));
+    CHECK(state.batches[i].requirements == requirements_of(*batch.spec));
+    CHECK(state.batches[i].shares_targets == shares_targets(*batch.spec));
+    CHECK(state.batches[i].max_running == batch.spec->max_running);
+    CHECK(opened.rig.reader()->task(task_of(batch.id, 0))->target.has_value() != shares_targets(*batch.spec));
   }
 }
 

@@ -22,6 +22,12 @@ inline TaskSpec sample_spec(std::string name = "train") {
   return spec;
 }
 
+inline TaskSweep sample_sweep() {
+  CommandSweep commands({{{"work", std::nullopt, RunWord::none}}}, {"n"},
+                        *Sweep::over({Axis(*Range::between(1, 2, 1, {}))}, SweepOrder::first_slowest));
+  return *TaskSweep::make(std::move(commands));
+}
+
 inline BatchRecord sample_batch(std::uint64_t id, std::uint64_t count, std::string name = "train") {
   BatchRecord batch;
   batch.id = BatchId{id};

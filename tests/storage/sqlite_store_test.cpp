@@ -76,7 +76,7 @@ TEST_CASE("files that are not ours are refused and left as they are") {
       {"text.db", nullptr, "is not a database: expected one made by hakuriver"},
       {"tables.db", "CREATE TABLE cats (name)", "belongs to another program"},
       {"marked.db", "PRAGMA application_id = 7; CREATE TABLE cats (name)", "belongs to another program"},
-      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 2; CREATE TABLE t (x)", "version 2"},
+      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 3; CREATE TABLE t (x)", "version 3"},
   };
   for (const Foreign& foreign : kForeign) {
     const std::string path = directory / foreign.file;

@@ -99,6 +99,23 @@ TEST_CASE("what people write by hand is read, with its defaults") {
   CHECK(command_of(request->spec, 2).argv == Argv{"train", "--lr=0.1", "09", "n2"});
 }
 
+TEST_CASE("a sweep may have several targets, and any batch a limit of its own") {
+  SubmitRequest request;
+  request.spec = spec_of(sweep_of({"echo", "span:1..9"}));
+  request.spec.max_running = 4;
+  request.targets = {Target{"b", 1}, Target{"a", std::nullopt}};
+  request.count = 9;
+  const auto answer = decode_batch(encode_batch(request));
+  const auto* back = std::get_if<SubmitRequest>(&answer);
+  REQUIRE(back != nullptr);
+  CHECK(back->targets == request.targets);
+  CHECK(back->count == 9);
+  CHECK(back->spec.max_running == 4);
+  CHECK(decode_task_spec(encode_task_spec(request.spec))->max_running == 4);
+  request.spec.max_running = 5;
+  CHECK(content_digest(request) != content_digest(*back));
+}
+
 TEST_CASE("a hundred million tasks are a few bytes, and one more is too many") {
   SubmitRequest request;
   request.spec = spec_of(sweep_of({"echo", "span:1..10000", "span:1..10000"}));
@@ -165,9 +182,9 @@ TEST_CASE("what is wrong with a sweep is said in one line") {
   CHECK(
       std::get<InvalidInput>(decode_batch(R"({"argv":["x"],"sweep":{"words":["x"],)" + kAxis + "}}")).error().message ==
       "'argv' does not go with 'sweep', which has the words");
-  CHECK(std::get<InvalidInput>(decode_batch(R"({"targets":["a","b"],"sweep":{"words":["x"],)" + kAxis + "}}"))
+  CHECK(std::get<InvalidInput>(decode_batch(R"({"targets":["a:0","b","a"],"sweep":{"words":["x"],)" + kAxis + "}}"))
             .error()
-            .message == "'targets' must be at most one for a sweep");
+            .message == "'targets[2]' must be of another node than the other targets of a sweep: 'a' is there before");
   CHECK(std::get<InvalidInput>(decode_batch(R"({"count":3,"sweep":{"words":["x"],)" + kAxis + "}}")).error().message ==
         "'count' must be 2, the number of the sweep's tasks, or be left out");
 }

@@ -65,20 +65,20 @@ inline void drop_use(NodeUse& use, const Resources& resources) noexcept {
   --use.tasks;
 }
 
-// Empty if the node, with nothing on it, could run such a task; else why not.
-inline std::string why_never(const NodeFacts& facts, const Requirements& wanted) {
+// Empty if the node, with nothing on it, could run such a task, bound to `bound_to` where given; else why not.
+inline std::string why_never(const NodeFacts& facts, const Requirements& wanted,
+                             std::optional<std::uint32_t> bound_to) {
   if (wanted.container && !facts.containers) return "the node offers no containers";
   if (wanted.private_network && !facts.private_network) return "the node offers no private network";
   if (wanted.private_pid && !facts.private_pid) return "the node offers no private process ids";
   std::string limit = "the node";
   Resources total{facts.millicores, facts.memory_bytes};
-  if (wanted.target && wanted.target->numa_node) {
-    const NumaNode* numa = find_numa_node(facts, *wanted.target->numa_node);
+  if (bound_to) {
+    const NumaNode* numa = find_numa_node(facts, *bound_to);
     if (numa == nullptr) {
       std::string known;
       for (const auto& each : facts.numa_nodes) known += (known.empty() ? "" : ", ") + std::to_string(each.id);
-      return "no NUMA node " + std::to_string(*wanted.target->numa_node) + " there; it has " +
-             (known.empty() ? "none" : known);
+      return "no NUMA node " + std::to_string(*bound_to) + " there; it has " + (known.empty() ? "none" : known);
     }
     total = resources_of(*numa);
     limit = "its NUMA node " + std::to_string(numa->id);
@@ -100,6 +100,10 @@ inline std::string why_never(const NodeFacts& facts, const Requirements& wanted)
     return size(asked) + " of memory asked for, " + limit + " has " + size(total.memory_bytes);
   }
   return {};
+}
+
+inline std::string why_never(const NodeState& node, const Requirements& wanted) {
+  return why_never(node.facts, wanted, numa_node_on(wanted, node.name));
 }
 
 }  // namespace v1

@@ -87,6 +87,20 @@ inline CommandAnswer kill(HostTurn& turn, Batch& batch, TaskRange range) {
   return answer;
 }
 
+// What was ordered ahead of a place is taken back, and ends when it comes back before it has started.
+inline CommandAnswer kill_pending(HostTurn& turn, Batch& batch, TaskRange range) {
+  CommandAnswer answer;
+  answer.done = kill_all_waiting(turn, batch, range);
+  for (const TaskId id : live_in(turn.state, range)) {
+    LiveTask& task = turn.state.live.at(id);
+    if (task.status != TaskStatus::pending) continue;
+    task.ends_if_returned = true;
+    if (!std::exchange(task.withdrawing, true)) order_about(turn, OrderKind::withdraw, id, task);
+    ++answer.asked;
+  }
+  return answer;
+}
+
 inline CommandAnswer pause_or_resume(HostTurn& turn, TaskRange range, host_event::Command command) {
   const bool pause = command == host_event::Command::pause;
   CommandAnswer answer;
@@ -108,12 +122,27 @@ inline std::string why_conflict(const Addressed& addressed, host_event::Command 
   switch (command) {
     case host_event::Command::kill:
       return is + (one ? ": there is nothing to kill" : " unfinished");
+    case host_event::Command::kill_pending:
+      return is + (one ? ": it does not wait" : " waiting");
     case host_event::Command::pause:
       return is + (one ? ": only a running task can be paused" : " running");
     case host_event::Command::resume:
       return is + (one ? ": only a paused task can be resumed" : " paused");
   }
   return is;
+}
+
+inline CommandAnswer obey(HostTurn& turn, const Addressed& addressed, host_event::Command command) {
+  switch (command) {
+    case host_event::Command::kill:
+      return kill(turn, *addressed.batch, addressed.tasks);
+    case host_event::Command::kill_pending:
+      return kill_pending(turn, *addressed.batch, addressed.tasks);
+    case host_event::Command::pause:
+    case host_event::Command::resume:
+      break;
+  }
+  return pause_or_resume(turn, addressed.tasks, command);
 }
 
 }  // namespace detail
@@ -131,9 +160,7 @@ inline void take_command(HostTurn& turn, const host_event::Control& event) {
     answer(Error{Errc::not_found, "there is no task or batch " + std::to_string(event.id)});
     return;
   }
-  const CommandAnswer reached = event.command == host_event::Command::kill
-                                    ? detail::kill(turn, *addressed.batch, addressed.tasks)
-                                    : detail::pause_or_resume(turn, addressed.tasks, event.command);
+  const CommandAnswer reached = detail::obey(turn, addressed, event.command);
   if (reached.done + reached.asked == 0) {
     answer(Error{Errc::conflict, detail::why_conflict(addressed, event.command)});
     return;

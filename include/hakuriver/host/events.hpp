@@ -27,7 +27,8 @@ using ReplyToken = StrongId<struct ReplyTag>;
 namespace host_event {
 
 // A submission. `targets` empty: `count` tasks on any node; one: `count` tasks there; more: one task each, and
-// `count` is their number. The spec has been validated.
+// `count` is their number, or, of a sweep, `count` tasks on any of them (task.hpp, shares_targets). The spec has been
+// validated.
 struct Submit {
   ReplyToken token;
   std::string submission_id;  // empty: not repeatable
@@ -57,7 +58,12 @@ struct SayGoodbye {
   Goodbye message;
 };
 
-enum class Command : std::uint8_t { kill = 0, pause = 1, resume = 2 };
+enum class Command : std::uint8_t {
+  kill = 0,
+  pause = 1,
+  resume = 2,
+  kill_pending = 3,  // ends what waits, and lets what runs go on
+};
 // `id` names a task or a batch.
 struct Control {
   ReplyToken token;

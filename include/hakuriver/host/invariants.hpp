@@ -17,6 +17,9 @@ inline void check_batches(const HostState& state, std::vector<std::string>& brok
     std::array<std::uint64_t, kTaskStatusCount> counted{};
     for (const TaskStatus status : batch.statuses) ++counted[static_cast<std::size_t>(status)];
     counted[0] += batch.count - batch.statuses.size();
+    if (batch.max_running > 0 && running_of(batch) - counted[8] > batch.max_running) {
+      broken.push_back("batch " + to_string(id) + " runs more at once than it may");
+    }
     if (counted != batch.by_status) broken.push_back("batch " + to_string(id) + " miscounts its tasks' statuses");
     const std::size_t shapes = batch.shapes.size();
     if (unfinished(batch) == 0 ? shapes != 0 : shapes != 1 && shapes != batch.count) {

@@ -34,8 +34,7 @@ struct PlacementPass {
 inline void order_start(HostTurn& turn, NodeIndex index, ShapeIndex shape, TaskRange range, bool ahead) {
   HostState& state = turn.state;
   NodeState& node = state.nodes[index];
-  const auto& target = state.shapes[shape].target;
-  const auto numa = target ? target->numa_node : std::nullopt;
+  const auto numa = numa_node_on(state.shapes[shape], node.name);
   const Session& session = node.sessions.back();
   const auto session_index = static_cast<std::uint32_t>(node.sessions.size() - 1);
   for (std::uint64_t i = 0; i < range.count; ++i) {
@@ -76,14 +75,12 @@ inline Choice choose_node(const PlacementPass& pass, const Requirements& wanted)
   const HostState& state = pass.turn.state;
   Choice best;
   std::uint64_t best_free = 0;
-  std::optional<std::uint32_t> numa;
-  if (wanted.target) numa = wanted.target->numa_node;
   for (NodeIndex i = 0; i < state.nodes.size(); ++i) {
     const NodeState& node = state.nodes[i];
-    if (wanted.target && wanted.target->node != node.name) continue;
     if (pass.claimed[i] || node.ahead_count > 0 || !takes_orders(state, node, pass.turn.now.monotonic)) continue;
-    if (!why_never(node.facts, wanted).empty()) continue;
-    const std::uint64_t room = room_for(node.facts, node.use, node.numa_use, wanted.resources, numa);
+    if (!may_be_on(wanted, node.name) || !why_never(node, wanted).empty()) continue;
+    const std::uint64_t room =
+        room_for(node.facts, node.use, node.numa_use, wanted.resources, numa_node_on(wanted, node.name));
     if (room == 0) continue;
     ++best.candidates;
     const std::uint64_t free = node.facts.millicores - std::min(node.facts.millicores, node.use.reserved.millicores);
@@ -103,10 +100,9 @@ inline bool order_ahead(PlacementPass& pass, ShapeIndex shape) {
   for (NodeIndex i = 0; i < state.nodes.size(); ++i) {
     const NodeState& node = state.nodes[i];
     const Requirements& wanted = state.shapes[shape];
-    if (wanted.target && wanted.target->node != node.name) continue;
     if (pass.claimed[i] || !takes_orders(state, node, pass.turn.now.monotonic)) continue;
     const std::uint32_t limit = ahead_limit(state.policy, node);
-    if (node.ahead_count >= limit || !why_never(node.facts, wanted).empty()) continue;
+    if (node.ahead_count >= limit || !may_be_on(wanted, node.name) || !why_never(node, wanted).empty()) continue;
     std::uint64_t room = limit - node.ahead_count;
     while (room > 0 && !state.pending[shape].empty()) {
       const TaskRange range = dequeue(state, shape, room);
@@ -125,24 +121,27 @@ inline void claim_node(PlacementPass& pass, ShapeIndex shape) {
   std::optional<NodeIndex> best;
   for (NodeIndex i = 0; i < state.nodes.size(); ++i) {
     const NodeState& node = state.nodes[i];
-    if (wanted.target && wanted.target->node != node.name) continue;
     if (pass.claimed[i] || !takes_orders(state, node, pass.turn.now.monotonic)) continue;
-    if (!why_never(node.facts, wanted).empty()) continue;
+    if (!may_be_on(wanted, node.name) || !why_never(node, wanted).empty()) continue;
     if (!best || node.use.reserved.millicores < state.nodes[*best].use.reserved.millicores) best = i;
   }
   if (best) pass.claimed[*best] = true;
 }
 
+// A batch that limits itself has a queue of its own, or several, so that nobody waits behind it.
 inline void place_shape(PlacementPass& pass, ShapeIndex shape) {
   HostState& state = pass.turn.state;
+  const BatchId limited = state.shapes[shape].batch;
   while (!state.pending[shape].empty()) {
+    const std::uint64_t allowed = limited.value == 0 ? kNoLimit : room_in(state.batches.at(limited));
+    if (allowed == 0) return;
     const Choice choice = choose_node(pass, state.shapes[shape]);
     if (choice.node == kNoNode) break;
     const std::uint64_t share = choice.candidates > 1 ? std::max<std::uint64_t>(1, choice.room / 4) : choice.room;
     const std::uint64_t oldest = state.pending[shape].begin()->second;
-    order_start(pass.turn, choice.node, shape, dequeue(state, shape, std::min(share, oldest)), false);
+    order_start(pass.turn, choice.node, shape, dequeue(state, shape, std::min({share, oldest, allowed})), false);
   }
-  if (state.pending[shape].empty() || order_ahead(pass, shape)) return;
+  if (state.pending[shape].empty() || (limited.value == 0 && order_ahead(pass, shape))) return;
   claim_node(pass, shape);
 }
 

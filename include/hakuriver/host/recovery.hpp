@@ -45,11 +45,18 @@ inline void recover_batch(HostState& state, StoredBatch&& stored) {
   batch.submitted_at = stored.submitted_at;
   batch.failed_targets = std::move(stored.failed_targets);
   batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = stored.count;
-  Requirements wanted = stored.requirements;
-  if (stored.targets.empty()) batch.shapes.push_back(take_shape(state, wanted));
-  for (const auto& target : stored.targets) {
-    wanted.target = target;
+  batch.max_running = stored.max_running;
+  Requirements wanted = std::move(stored.requirements);
+  if (batch.max_running > 0) wanted.batch = batch.id;
+  if (stored.targets.empty() || stored.shares_targets) {
+    wanted.targets = std::move(stored.targets);
+    std::sort(wanted.targets.begin(), wanted.targets.end());
     batch.shapes.push_back(take_shape(state, wanted));
+  } else {
+    for (auto& target : stored.targets) {
+      wanted.targets = {std::move(target)};
+      batch.shapes.push_back(take_shape(state, wanted));
+    }
   }
   if (!stored.submission_id.empty()) state.submissions.emplace(stored.submission_id, stored.id);
   batch.submission_id = std::move(stored.submission_id);

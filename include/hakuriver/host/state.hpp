@@ -100,6 +100,7 @@ struct LiveTask {
   bool kill_requested = false;
   bool pause_requested = false;
   bool withdrawing = false;
+  bool ends_if_returned = false;  // was asked to end as long as it has not started
   UtcTime started_at;
 };
 
@@ -115,6 +116,7 @@ struct Batch {
   std::uint64_t count = 0;
   std::uint64_t content_digest = 0;
   std::string submission_id;
+  std::uint64_t max_running = 0;  // 0: no limit
   UtcTime submitted_at;
   UtcTime finished_at;               // of its last task; zero while any is unfinished
   std::vector<ShapeIndex> shapes;    // one for all, or one per task; none once all are final

@@ -19,21 +19,28 @@ inline bool counts_as_online(const NodeState& node) noexcept {
   return node.presence == Presence::online || node.presence == Presence::expected || node.presence == Presence::leaving;
 }
 
-// Empty if a task with these requirements may wait for its target; else why it may not.
-inline std::string why_refused(const HostState& state, const Requirements& wanted) {
-  if (wanted.target) {
-    const auto found = state.node_index.find(wanted.target->node);
-    if (found == state.node_index.end() || state.nodes[found->second].presence == Presence::gone) {
-      return "there is no node '" + wanted.target->node + "'";
-    }
-    const NodeState& node = state.nodes[found->second];
-    if (!counts_as_online(node)) return "node '" + node.name + "' is offline";
-    return why_never(node.facts, wanted);
+// Why it may not wait for this target.
+inline std::string why_refused(const HostState& state, const Requirements& wanted, const Target& target) {
+  const auto found = state.node_index.find(target.node);
+  if (found == state.node_index.end() || state.nodes[found->second].presence == Presence::gone) {
+    return "there is no node '" + target.node + "'";
   }
+  const NodeState& node = state.nodes[found->second];
+  if (!counts_as_online(node)) return "node '" + node.name + "' is offline";
+  return why_never(node.facts, wanted, target.numa_node);
+}
+
+// Empty if a task with these requirements may wait for any of its targets; else why it may not.
+inline std::string why_refused(const HostState& state, const Requirements& wanted) {
   std::string reason(kNoNodeIsOnline);
+  for (const auto& target : wanted.targets) {
+    reason = why_refused(state, wanted, target);
+    if (reason.empty()) return {};
+  }
+  if (!wanted.targets.empty()) return reason;
   for (const auto& node : state.nodes) {
     if (!counts_as_online(node)) continue;
-    reason = why_never(node.facts, wanted);
+    reason = why_never(node.facts, wanted, std::nullopt);
     if (reason.empty()) return {};
     reason += " (node '" + node.name + "')";
   }
@@ -48,35 +55,49 @@ inline BatchId take_ids(HostState& state, std::uint64_t count, UtcTime now) {
   return BatchId{id};
 }
 
+// What is left of a submission's targets.
 struct Sorted {
   std::vector<Target> accepted;
-  std::vector<ShapeIndex> shapes;
+  std::vector<Requirements> wanted;  // one for all of its tasks, or one for each; none: it is refused
   std::vector<FailedTarget> failed;
 };
 
-inline Sorted sort_targets(HostState& state, const host_event::Submit& event) {
+inline Sorted sort_targets(const HostState& state, const host_event::Submit& event) {
   Sorted sorted;
+  const Requirements anywhere = requirements_of(*event.spec);
   if (event.targets.empty()) {
-    const Requirements wanted = requirements_of(*event.spec, std::nullopt);
-    const std::string reason = why_refused(state, wanted);
+    std::string reason = why_refused(state, anywhere);
     if (reason.empty()) {
-      sorted.shapes.push_back(take_shape(state, wanted));
+      sorted.wanted.push_back(anywhere);
     } else {
-      sorted.failed.push_back({"any node", reason});
+      sorted.failed.push_back({"any node", std::move(reason)});
     }
     return sorted;
   }
   for (const auto& target : event.targets) {
-    const Requirements wanted = requirements_of(*event.spec, target);
-    std::string reason = why_refused(state, wanted);
+    std::string reason = why_refused(state, anywhere, target);
     if (!reason.empty()) {
       sorted.failed.push_back({to_string(target), std::move(reason)});
       continue;
     }
     sorted.accepted.push_back(target);
-    sorted.shapes.push_back(take_shape(state, wanted));
+    if (!shares_targets(*event.spec)) sorted.wanted.push_back(requirements_of(*event.spec, {target}));
+  }
+  if (sorted.wanted.empty() && !sorted.accepted.empty()) {
+    sorted.wanted.push_back(requirements_of(*event.spec, sorted.accepted));
   }
   return sorted;
+}
+
+inline std::vector<ShapeIndex> take_shapes(HostState& state, BatchId batch, const TaskSpec& spec,
+                                           std::vector<Requirements> wanted) {
+  std::vector<ShapeIndex> shapes;
+  shapes.reserve(wanted.size());
+  for (auto& one : wanted) {
+    if (spec.max_running > 0) one.batch = batch;
+    shapes.push_back(take_shape(state, one));
+  }
+  return shapes;
 }
 
 inline void enqueue_batch(HostState& state, const Batch& batch) {
@@ -116,17 +137,24 @@ inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
     return;
   }
   detail::Sorted sorted = detail::sort_targets(state, event);
-  if (sorted.shapes.empty()) {
+  if (sorted.wanted.empty()) {
     std::string message = sorted.failed.size() == 1 ? sorted.failed[0].reason : "every target was refused";
     turn.out.actions.push_back(host_action::AnswerSubmission{
         event.token, Refused{{Errc::unavailable, std::move(message)}, std::move(sorted.failed)}});
     return;
   }
-  const std::uint64_t count = event.targets.size() > 1 ? sorted.accepted.size() : event.count;
+  const bool has_one_each = event.targets.size() > 1 && !shares_targets(*event.spec);
+  const std::uint64_t count = has_one_each ? sorted.accepted.size() : event.count;
   const BatchId id = detail::take_ids(state, count, turn.now.utc);
   Batch& batch = state.batches[id];
-  batch = {id, count, event.content_digest,    event.submission_id, turn.now.utc, {}, std::move(sorted.shapes),
-           {}, {},    std::move(sorted.failed)};
+  batch.id = id;
+  batch.count = count;
+  batch.content_digest = event.content_digest;
+  batch.submission_id = event.submission_id;
+  batch.max_running = event.spec->max_running;
+  batch.submitted_at = turn.now.utc;
+  batch.shapes = detail::take_shapes(state, id, *event.spec, std::move(sorted.wanted));
+  batch.failed_targets = std::move(sorted.failed);
   batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = count;
   if (!event.submission_id.empty()) state.submissions.emplace(event.submission_id, id);
   detail::enqueue_batch(state, batch);

@@ -1,6 +1,7 @@
 // What happens to one task: its status moves by the table, its place is held and released, its end is written.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -41,6 +42,25 @@ inline std::uint64_t unfinished(const Batch& batch) noexcept {
     if (is_final(static_cast<TaskStatus>(i))) final_ones += batch.by_status[i];
   }
   return batch.count - final_ones;
+}
+
+// How many of its tasks run, or may run for all that is known. Those that were only ordered ahead do not count: of a
+// batch with a limit there are none.
+inline std::uint64_t running_of(const Batch& batch) noexcept {
+  std::uint64_t running = 0;
+  for (const TaskStatus status : {TaskStatus::assigning, TaskStatus::running, TaskStatus::paused, TaskStatus::lost}) {
+    running += batch.by_status[static_cast<std::size_t>(status)];
+  }
+  return running;
+}
+
+inline constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+
+// How many more of it may run.
+inline std::uint64_t room_in(const Batch& batch) noexcept {
+  if (batch.max_running == 0) return kNoLimit;
+  const std::uint64_t running = running_of(batch);
+  return running < batch.max_running ? batch.max_running - running : 0;
 }
 
 inline void set_status(Batch& batch, TaskId task, TaskStatus to) {
@@ -100,7 +120,7 @@ inline void hold_place(HostState& state, LiveTask& task) {
   const Requirements& wanted = state.shapes[task.shape];
   NodeState& node = state.nodes[task.node];
   add_use(node.use, wanted.resources);
-  if (wanted.target && wanted.target->numa_node) add_use(node.numa_use[*wanted.target->numa_node], wanted.resources);
+  if (const auto numa = numa_node_on(wanted, node.name)) add_use(node.numa_use[*numa], wanted.resources);
   task.reserved = true;
 }
 
@@ -114,7 +134,7 @@ inline void release_place(HostState& state, LiveTask& task) {
   }
   const Requirements& wanted = state.shapes[task.shape];
   drop_use(node.use, wanted.resources);
-  if (wanted.target && wanted.target->numa_node) drop_use(node.numa_use[*wanted.target->numa_node], wanted.resources);
+  if (const auto numa = numa_node_on(wanted, node.name)) drop_use(node.numa_use[*numa], wanted.resources);
   task.reserved = false;
 }
 
@@ -155,9 +175,10 @@ inline void finish(HostTurn& turn, TaskId id, TaskEvent event, EndRecord end) {
   const auto found = turn.state.live.find(id);
   LiveTask& task = found->second;
   Batch& batch = turn.state.batches.at(task.batch);
-  if (task.node != kNoNode) end.node = turn.state.nodes[task.node].name;
-  const Requirements& wanted = turn.state.shapes[task.shape];
-  if (wanted.target) end.numa_node = wanted.target->numa_node;
+  if (task.node != kNoNode) {
+    end.node = turn.state.nodes[task.node].name;
+    end.numa_node = numa_node_on(turn.state.shapes[task.shape], end.node);
+  }
   end.batch = task.batch;
   end.first = id;
   end.attempt = task.attempt;
@@ -209,7 +230,7 @@ inline void give_back(HostTurn& turn, TaskId id, Attempt next, std::uint32_t fau
   release_place(turn.state, found->second);
   turn.state.live.erase(found);
   change_status(turn, batch, id, TaskEvent::returned);
-  if (task.kill_requested) {
+  if (task.kill_requested || task.ends_if_returned) {
     kill_waiting(turn, batch, {id, 1}, "killed before it started");
     return;
   }

@@ -32,11 +32,12 @@ inline std::string why_waiting(const HostState& state, const Requirements& wante
   const std::string refused = detail::why_refused(state, wanted);
   if (!refused.empty()) return refused;
   if (state.superseded) return "the host's database is an old copy; nothing is ordered";
-  const std::string where = wanted.target ? "node '" + wanted.target->node + "'" : "every node";
+  std::string where = wanted.targets.empty() ? "every node" : "each of its targets";
+  if (wanted.targets.size() == 1) where = "node '" + wanted.targets[0].node + "'";
   bool any_drained = false;
   bool any_registered = false;
   for (const auto& node : state.nodes) {
-    if (wanted.target && wanted.target->node != node.name) continue;
+    if (!may_be_on(wanted, node.name)) continue;
     if (!detail::counts_as_online(node)) continue;
     any_drained = any_drained || node.drained;
     any_registered = any_registered || (node.registered && !node.drained);
@@ -54,12 +55,14 @@ inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
   facts.status = status_of(*batch, id);
   if (is_final(facts.status)) return facts;
   const Requirements& wanted = state.shapes[shape_of(*batch, id)];
-  if (wanted.target) facts.numa_node = wanted.target->numa_node;
   const auto mark = state.marks.find(id);
   if (mark != state.marks.end()) facts.attempt = mark->second.attempt;
   const auto live = state.live.find(id);
   if (live == state.live.end()) {
-    facts.message = why_waiting(state, wanted);
+    if (wanted.targets.size() == 1) facts.numa_node = wanted.targets[0].numa_node;
+    facts.message = room_in(*batch) > 0
+                        ? why_waiting(state, wanted)
+                        : "its batch runs " + std::to_string(running_of(*batch)) + " at once, as it may";
     if (mark != state.marks.end() && !mark->second.reason.empty()) facts.message = mark->second.reason;
     return facts;
   }
@@ -72,6 +75,7 @@ inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
   }
   const NodeState& node = state.nodes[live->second.node];
   facts.node = node.name;
+  facts.numa_node = numa_node_on(wanted, node.name);
   facts.launcher = node.facts.launcher;
   facts.enforced = node.facts.enforced;
   if (facts.status == TaskStatus::lost) {

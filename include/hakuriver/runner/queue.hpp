@@ -129,8 +129,7 @@ inline void start_what_fits(RunnerTurn& turn) {
       start_head(turn);
       continue;
     }
-    const Target here{state.node, head.numa_node};
-    const std::string why = why_never(state.facts, requirements_of(*head.spec, here));
+    const std::string why = why_never(state.facts, requirements_of(*head.spec), head.numa_node);
     if (why.empty()) return;
     const QueuedStart misfit = head;
     for (const auto& part : take_queued(state, misfit.first, 1, misfit.attempt)) {
