@@ -58,10 +58,12 @@ inline bool means_more_when_first(std::string_view word) noexcept {
 }  // namespace argv_detail
 
 // One word as a shell would need it typed (POSIX XCU 2.2): unchanged where it is safe, else in quotes, and always
-// without a line break. For display and for `--dry-run` only.
+// without a line break. zsh, which puts a program's path for "=name", is thought of. For display and for `--dry-run`
+// only.
 inline std::string shell_quote(std::string_view word) {
   constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!word.empty() && word.find_first_not_of(kSafe) == std::string_view::npos) return std::string(word);
+  const bool is_safe = !word.empty() && word.front() != '=' && word.find_first_not_of(kSafe) == std::string_view::npos;
+  if (is_safe) return std::string(word);
   for (const char c : word) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) return argv_detail::quote_with_escapes(word);

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,45 @@ class BashLines(unittest.TestCase):
         self.assertEqual(result.stdout.split("\0")[:-1], words)
         for first in ("time", "if", "A=1"):
             self.assertEqual(self.dry_run([first, "x"]).stdout, f"'{first}' x\n")
+
+    # zsh
+
+    def zsh(self, text, *options):
+        return self.call(["zsh", "-f", *(word for name in options for word in ("-o", name)), "-c", text])
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_zsh_hands_on_the_safe_spelling_whatever_its_options(self):
+        for options in ((), ("extendedglob", "magicequalsubst"), ("braceccl", "kshglob"), ("nullglob", "globsubst"),
+                        ("shwordsplit", "cshjunkiehistory")):
+            with self.subTest(options):
+                result = self.zsh("hakurun p span:1..3 --lr=span:a,b x=span:0.1..0.2..0.1 --m span:A..B", *options)
+                self.assertEqual(result.stdout.splitlines()[:4], [f"p 1 --lr=a x={x} --m {m}" for x in ("0.1", "0.2")
+                                                                  for m in "AB"])
+                self.assertEqual((len(result.stdout.splitlines()), result.stderr), (24, ""))
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_zsh_refuses_brackets_that_match_no_file_and_expands_braces(self):
+        result = self.zsh("hakurun p span:[a,b]")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("no matches found", result.stderr)
+        result = self.zsh("hakurun p span:{1..3}")
+        self.assertEqual(result.stdout, "p 1\np 2\np 3\n")
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_documented_examples_quoted_in_zsh(self):
+        for row in rows("bash_argv.jsonl"):
+            with self.subTest(row["id"]):
+                result = self.zsh("hakurun " + shlex.join(row["quoted"]))
+                self.check_runs(result, row)
+                self.assertEqual(result.stderr, "")
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_printed_lines_read_back_in_zsh(self):
+        words = ["a b", "", "it's", "$HOME `id`", "new\nline", "~", "=ls", "x=~", "a^b", "a#b", "*", "!", "{1,2}", "\\'", "%1"]
+        printed = self.dry_run(["printf", "%s\\0", *words])
+        result = self.zsh(printed.stdout, "extendedglob", "magicequalsubst")
+        self.assertEqual(result.stdout.split("\0")[:-1], words)
 
 
 if __name__ == "__main__":

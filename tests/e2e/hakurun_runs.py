@@ -228,6 +228,7 @@ class Runs(SweepCase):
         self.assertTrue(out.startswith("Examples:\n  hakurun "))
         for text in ("--parallel", "-j, --jobs N", "--dry-run", "--count", "--limit N", "COMMAND ARGUMENTS", "1000"):
             self.assertIn(text, out)
+        self.assertEqual([line for line in out.splitlines() if len(line) > 80 or line != line.rstrip()], [])
         status, out, _ = self.run_it("--version")
         self.assertEqual((status, out.split()[0]), (0, "hakurun"))
 

@@ -151,6 +151,7 @@ TEST_CASE("words that hold nothing but plain spans are listed, as a glob may hav
 TEST_CASE("a sweep's texts are shell words that read back") {
   CHECK(shell_quote(Argv{"a", "b c", "", "it's"}) == "a 'b c' '' 'it'\\''s'");
   CHECK(shell_quote("a\nb\t'\\\x01") == "$'a\\nb\\t\\'\\\\\\001'");
+  CHECK(shell_quote(Argv{"ls", "=ls", "a=ls"}) == "ls '=ls' a=ls");
   CHECK(shell_quote(Argv{"A=1", "A=1"}) == "'A=1' A=1");
   CHECK(shell_quote(Argv{"time", "time"}) == "'time' time");
   CHECK(shell_quote("span:{1..3}") == "'span:{1..3}'");
