@@ -2,6 +2,7 @@
 #pragma once
 
 #include <time.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <string>
@@ -19,6 +20,12 @@ inline std::int64_t microseconds_of(clockid_t clock) {
 
 inline MonotonicTime monotonic_now() { return {microseconds_of(CLOCK_MONOTONIC)}; }
 inline UtcTime utc_now() { return {microseconds_of(CLOCK_REALTIME)}; }
+
+// The time since boot in the unit of /proc/PID/stat.
+inline std::uint64_t ticks_since_boot() {
+  static const std::int64_t per_second = ::sysconf(_SC_CLK_TCK);
+  return static_cast<std::uint64_t>(microseconds_of(CLOCK_BOOTTIME) / (1'000'000 / per_second));
+}
 
 // "'/x/y': No such file or directory"
 inline std::string describe_errno(std::string_view thing, int error) {

@@ -211,12 +211,12 @@ void Keeper::start_all(std::vector<StartRequest>& requests) {
 
 void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   Spawned spawned;
+  const auto before = ticks_since_boot();
   const auto failure = starter_.start(request, spawned);
   if (failure) return ledger_.end(attempt, failure->outcome, {}, failure->message);
   attempt.record.pid = spawned.pid;
   attempt.pidfd = std::move(spawned.pidfd);
-  const auto stat = read_stat(spawned.pid);
-  if (stat) attempt.record.start_ticks = stat->start_ticks;
+  attempt.record.start_ticks = start_ticks_since(before, spawned.pid);
   ledger_.record_started(attempt);
   watch_main(attempt);
 }

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <unordered_set>
 
+#include "keeper/clocks.hpp"
 #include "keeper/descriptor.hpp"
 
 namespace hakuriver::keeper {
@@ -104,6 +105,12 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
   const auto count = file ? ::read(file.get(), line.data(), line.size()) : -1;
   if (count <= 0) return std::nullopt;
   return parse_stat({line.data(), static_cast<std::size_t>(count)});
+}
+
+std::uint64_t start_ticks_since(std::uint64_t before, pid_t pid) {
+  if (ticks_since_boot() == before) return before;
+  const auto stat = read_stat(pid);
+  return stat ? stat->start_ticks : 0;
 }
 
 std::optional<AttemptKey> parse_attempt(std::string_view environment) {

@@ -35,6 +35,11 @@ std::optional<std::string> read_text(const char* path, std::size_t limit);
 std::optional<ProcessStat> parse_stat(std::string_view text);
 std::optional<ProcessStat> read_stat(pid_t pid);
 
+// ProcessStat::start_ticks of a process that was made since ticks_since_boot() was `before`; 0 where it is gone. The
+// kernel stamps it with the time since boot, so that within one tick there is nothing to read, which would wait for the
+// new program to be loaded.
+std::uint64_t start_ticks_since(std::uint64_t before, pid_t pid);
+
 // The attempt that an environment names by HAKURIVER_TASK_ID and HAKURIVER_TASK_ATTEMPT; entries end in NUL.
 std::optional<AttemptKey> parse_attempt(std::string_view environment);
 std::optional<AttemptKey> read_attempt(pid_t pid);

@@ -1,12 +1,15 @@
 #include "keeper/proc.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 using namespace hakuriver;
 using namespace hakuriver::keeper;
+
+#include "keeper/clocks.hpp"
 
 namespace {
 // The fields of proc(5) from the state on, as a kernel wrote them.
@@ -52,6 +55,23 @@ TEST_CASE("an environment names an attempt by both variables only") {
     CAPTURE(words);
     CHECK_FALSE(parse_attempt(text(words)).has_value());
   }
+}
+
+TEST_CASE("when a process was made is known without reading it, and is what /proc says") {
+  int told_at_once = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto before = ticks_since_boot();
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    REQUIRE(pid > 0);
+    if (ticks_since_boot() == before) ++told_at_once;
+    const auto ticks = start_ticks_since(before, pid);
+    const auto stat = read_stat(pid);  // a zombie has one until it is reaped
+    ::waitpid(pid, nullptr, 0);
+    REQUIRE(stat.has_value());
+    CHECK(ticks == stat->start_ticks);
+  }
+  CHECK(told_at_once > 0);
 }
 
 TEST_CASE("the table of processes knows this one and its parent") {
