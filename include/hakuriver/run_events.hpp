@@ -76,6 +76,7 @@ struct RunEvents {
   std::function<void(const RunStart&)> started;
   std::function<void(const RunOutput&)> output;
   std::function<void(const RunEnd&)> ended;
+  std::function<void(std::uint64_t)> skipped;    // the place in the plan of a command that the journal lets be left out
   std::function<void(std::string_view)> notice;  // one line that a user should see, such as: the journal was damaged
   std::function<void()> watched;
 };

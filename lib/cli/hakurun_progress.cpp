@@ -55,6 +55,7 @@ std::string rate_text(double rate) {
 std::string progress_text(const ProgressCounts& counts, std::chrono::milliseconds elapsed, std::size_t columns) {
   std::string text = std::to_string(counts.done) + "/" + std::to_string(counts.total) + " done, " +
                      std::to_string(counts.failed) + " failed, " + std::to_string(counts.running) + " running";
+  if (counts.skipped > 0) text += ", " + std::to_string(counts.skipped) + " skipped";
   const double seconds = std::chrono::duration<double>(elapsed).count();
   if (counts.done > 0 && seconds > 0) {
     const double rate = static_cast<double>(counts.done) / seconds;

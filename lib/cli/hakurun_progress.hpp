@@ -8,13 +8,15 @@
 namespace hakuriver::cli {
 
 struct ProgressCounts {
-  std::uint64_t total = 0;
-  std::uint64_t done = 0;  // failed ones among them
+  std::uint64_t total = 0;  // without those that are skipped
+  std::uint64_t done = 0;   // failed ones among them
   std::uint64_t failed = 0;
   std::uint64_t running = 0;
+  std::uint64_t skipped = 0;
 };
 
-// "12/100 done, 1 failed, 4 running, 3.2/s, 27s left": at most `columns` wide.
+// "12/100 done, 1 failed, 4 running, 3.2/s, 27s left", and "50 skipped" before the rate where some are: at most
+// `columns` wide.
 std::string progress_text(const ProgressCounts& counts, std::chrono::milliseconds elapsed, std::size_t columns);
 
 class Progress {

@@ -44,6 +44,11 @@ RunReport::RunReport(const HakurunOptions& options, std::uint64_t size, bool cap
   counts_.total = size;
 }
 
+void RunReport::take_skip() {
+  --counts_.total;
+  ++counts_.skipped;
+}
+
 void RunReport::take_start(std::uint64_t index) {
   if (captured_) tails_.begin(index);
   ++counts_.running;
@@ -85,7 +90,6 @@ void RunReport::say(std::string_view line) {
 }
 
 void RunReport::finish(const RunSummary& summary) {
-  counts_.total = summary.total - summary.skipped;
   progress_.finish(counts_, Progress::Clock::now());
   if (summary.failed == 0) return;
   const auto lines = failures_.summary(summary.total);

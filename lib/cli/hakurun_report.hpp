@@ -20,6 +20,7 @@ class RunReport {
 
   bool shows_progress() const noexcept { return progress_kind_ != Progress::Kind::none; }
 
+  void take_skip();
   void take_start(std::uint64_t index);
   void take_output(const RunOutput& output);
 

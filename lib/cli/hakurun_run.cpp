@@ -128,6 +128,7 @@ class SweepRun {
       take_signals();
       report_.tick();
     };
+    events.skipped = [this](std::uint64_t) { report_.take_skip(); };
     events.started = [this](const RunStart& start) {
       report_.take_start(start.index);
       output_.begin(start.index, start.command.name);

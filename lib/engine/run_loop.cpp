@@ -120,7 +120,8 @@ bool RunLoop::start_more() {
 bool RunLoop::leaves_out(MonotonicTime now, Live& live) {
   const auto position = schedule_.next_untried(now);
   if (!position) return false;
-  live.command = plan_.at(selection_.at(*position));
+  const std::uint64_t index = selection_.at(*position);
+  live.command = plan_.at(index);
   live.text = journal_text(live.command.argv);
   const auto known = records_.earlier->find(journal_text(std::string_view(live.command.name)), live.text);
   const bool is_changed = known == JournalIndex::Known::changed;
@@ -131,8 +132,10 @@ bool RunLoop::leaves_out(MonotonicTime now, Live& live) {
   }
   const bool wanted =
       options_.retry_failed ? known == JournalIndex::Known::failed : known != JournalIndex::Known::succeeded;
-  if (!wanted) schedule_.skip();
-  return !wanted;
+  if (wanted) return false;
+  schedule_.skip();
+  if (events_.skipped) events_.skipped(index);
+  return true;
 }
 
 bool RunLoop::has_room() {

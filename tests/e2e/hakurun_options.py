@@ -202,7 +202,25 @@ class Options(SweepCase):
         self.check(["-j2", "true", "span:1..4"], 0, "")
         self.check(["--joblog", "log", "true", "span:1..2"], 0, "")
         err = self.check(["--progress", "--joblog", "log", "--resume", "true", "span:1..5"], 0, "", 2)
-        self.assertIn("3/3 done", err)
+        self.assertRegex(err, r"3/3 done, 0 failed, 0 running, 2 skipped, [\d.]+/s")
+
+    def test_what_is_left_out_counts_neither_as_done_nor_as_waiting(self):
+        script = ["sh", "-c", "until [ -e go ]; do sleep 0.01; done", "_"]
+        self.write("go", "")
+        self.check(["--joblog", "waits", *script, "span:1..60"], 0, "")
+        (self.directory / "go").unlink()
+        words = [HAKURUN, "-j2", "--joblog", "waits", "--resume", *script, "span:1..63"]
+        control, terminal = pty.openpty()
+        self.addCleanup(os.close, control)
+        process = subprocess.Popen(words, cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        while b"0/3 done, 0 failed, 2 running, 60 skipped" not in shown:
+            self.assertTrue(select.select([control], [], [], 60)[0], shown)
+            shown += os.read(control, 4096)
+        self.write("go", "")
+        self.assertEqual(process.wait(timeout=60), 0)
 
     # When, and what if
 
@@ -227,6 +245,15 @@ class Options(SweepCase):
         self.assertLess(time.monotonic() - begin, 30)
         self.assertEqual(sorted(out.splitlines()), ["began 0", "began 1000"])
         self.assertIn("hakurun: failed (timed out): sh -c", err)
+
+    def test_timeout_by_the_median_of_those_that_succeeded(self):
+        # Of three the limit is known: the fourth would never end.
+        begin = time.monotonic()
+        status, out, err = self.run_it("--timeout", "200%", "sh", "-c", "sleep $1; echo $1", "_",
+                                       "span:[0.2,0.2,0.2,1000]")
+        self.assertEqual((status, out), (1, "0.2\n" * 3), err)
+        self.assertLess(time.monotonic() - begin, 30)
+        self.assertEqual(err.splitlines()[0], "hakurun: failed (timed out): sh -c 'sleep $1; echo $1' _ 1000")
 
     def test_retries(self):
         script = "echo try >> tries; [ $(wc -l < tries) -gt 2 ]"

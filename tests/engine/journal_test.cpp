@@ -27,6 +27,7 @@ namespace {
 struct Ran {
   Result<RunSummary> result = RunSummary{};
   std::multiset<std::uint64_t> indices;
+  std::vector<std::uint64_t> skipped;
   std::vector<std::string> notices;
 };
 
@@ -34,6 +35,7 @@ Ran run(const Plan& plan, const RunOptions& options) {
   Ran ran;
   RunEvents events;
   events.ended = [&ran](const RunEnd& end) { ran.indices.insert(end.index); };
+  events.skipped = [&ran](std::uint64_t index) { ran.skipped.push_back(index); };
   events.notice = [&ran](std::string_view line) { ran.notices.emplace_back(line); };
   ran.result = run_sweep(plan, options, events);
   return ran;
@@ -64,6 +66,7 @@ TEST_CASE("a journal has a line for each attempt, and a run that goes on leaves 
   auto again = run(plan, options);
   CHECK(again.indices == Indices{2, 4});
   CHECK(again.result->skipped == 4);
+  CHECK(again.skipped == std::vector<std::uint64_t>{0, 1, 3, 5});
   CHECK(again.notices.empty());
   options.resume = false;
   options.retry_failed = true;
