@@ -65,7 +65,10 @@ struct RunOptions {
   TimeLimit time_limit{};
   std::chrono::milliseconds term_grace{5'000};  // from TERM to KILL, at a time limit and for HaltPolicy::When::now
   HaltPolicy halt{};
-  std::chrono::microseconds delay{0};       // between two starts
+  std::chrono::microseconds delay{0};  // between two starts
+  // A command starts only while fewer than so many of those before it, counted from the first that has not ended, have
+  // started: whoever puts their output in order has no more than this to keep. At least 1.
+  std::uint64_t most_ahead = ~std::uint64_t{0};
   double max_load = 0;                      // 0: none; else nothing more starts while the machine's load is above
   std::uint64_t min_free_memory_bytes = 0;  // nothing more starts while less memory than this is available
   bool join_jobserver = false;   // takes a place of the jobserver that MAKEFLAGS names, if any, for each command

@@ -46,6 +46,9 @@ bool captures(const HakurunOptions& options, std::uint32_t jobs, std::uint64_t s
          !options.run.results.empty();
 }
 
+// With --keep-order, which has to keep what others have printed while the first one still runs.
+constexpr std::uint64_t kMostAhead = 65'536;
+
 // One run: what its events do.
 class SweepRun {
  public:
@@ -106,6 +109,7 @@ class SweepRun {
     if (options_.first_reads_stdin) options.children.first_stdin = STDIN_FILENO;
     options.join_jobserver = true;
     options.offer_jobserver = options_.jobserver;
+    if (options_.keep_order) options.most_ahead = kMostAhead;
     options.control = &control_;
     options.watched_fd = timer_.descriptor();
     options.raise_open_files = true;
@@ -113,12 +117,12 @@ class SweepRun {
     return options;
   }
 
-  // The cluster has the processes. A batch is killed as a whole, so nothing is left to end by itself.
+  // The cluster has the processes.
   RunOptions cluster_options() {
     RunOptions options = run_options();
     options.children = {};
     options.join_jobserver = false;
-    if (options.halt.when == HaltPolicy::When::soon) options.halt.when = HaltPolicy::When::now;
+    options.most_ahead = RunOptions().most_ahead;  // a batch is one request
     return options;
   }
 

@@ -32,6 +32,7 @@ SchedulePolicy policy_of(const RunOptions& options, const BackendTraits& traits)
   policy.term_grace = options.term_grace;
   policy.halt = options.halt;
   policy.delay = options.delay;
+  policy.most_ahead = options.most_ahead;
   return policy;
 }
 
@@ -231,6 +232,7 @@ std::optional<MonotonicTime> RunLoop::wait_until(bool more) const {
 }
 
 void RunLoop::obey_schedule() {
+  if (schedule_.is_finishing() && !std::exchange(has_withdrawn_, true)) backend_.withdraw();
   for (const auto& order : schedule_.due(monotonic_now())) {
     if (order.position) {
       backend_.stop(selection_.at(*order.position), order.how);
@@ -280,9 +282,10 @@ RunLoop::Live RunLoop::take_live(std::uint64_t index) {
 
 void RunLoop::ended(std::uint64_t index, std::uint32_t attempt, const AttemptEnd& end) {
   Live live = take_live(index);
-  const auto verdict = schedule_.ended(live.position, attempt, report_of(end), end.ended_at);
   if (live.slot > 0) free_slots_.push(live.slot);
   if (live.has_jobserver_place) records_.jobserver->give_back();
+  if (end.is_withdrawn && schedule_.withdrawn(live.position, attempt)) return;
+  const auto verdict = schedule_.ended(live.position, attempt, report_of(end), end.ended_at);
   if (!verdict) return;
   const RunEnd told{index,     attempt,        live.slot,   verdict->verdict, verdict->timed_out, end.outcome,
                     end.usage, end.started_at, end.elapsed, end.message,      live.command};

@@ -33,6 +33,7 @@ Status check_policies(const RunOptions& options) {
   if (!(options.time_limit.percent_of_median >= 0)) return invalid("a time limit's percentage is negative");
   if (options.halt.failures < 1) return invalid("halt: after 0 failures: expected at least 1");
   if (!(options.halt.percent >= 0 && options.halt.percent <= 100)) return invalid("halt: expected 0 to 100 percent");
+  if (options.most_ahead < 1) return invalid("most_ahead: 0: expected at least 1");
   if (!(options.max_load >= 0)) return invalid("the highest load is negative");
   return Unit{};
 }

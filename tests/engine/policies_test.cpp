@@ -67,6 +67,31 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("no command starts too far ahead of the first that has not ended") {
+  const ScratchDirectory scratch;
+  const std::string file = scratch / "go";
+  const NamedScript plan("test $1 != 0 || until test -e " + file + "; do sleep 0.01; done", 9);
+  RunOptions options;
+  options.jobs = 3;
+  options.most_ahead = 4;
+  bool first_has_ended = false;
+  std::set<std::uint64_t> before;
+  RunEvents events;
+  events.started = [&](const RunStart& start) {
+    if (!first_has_ended) before.insert(start.index);
+  };
+  events.ended = [&](const RunEnd& end) {
+    first_has_ended = first_has_ended || end.index == 0;
+    if (end.index == 3) std::ofstream{file};
+  };
+  const auto summary = run_sweep(plan, options, events);
+  REQUIRE(summary);
+  CHECK(summary->succeeded == 9);
+  CHECK(before == std::set<std::uint64_t>{0, 1, 2, 3});
+  options.most_ahead = 0;
+  CHECK_FALSE(run_sweep(plan, options, events));
+}
+
 TEST_CASE("a command that fails is tried again and knows which attempt it is") {
   RunOptions options;
   options.retries = 2;

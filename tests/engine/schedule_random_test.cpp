@@ -45,6 +45,7 @@ class RandomRun {
     policy.term_grace = microseconds{20};
     if (policy.longest_range == 1 && pick(0, 1) == 0) policy.time_limit.most = microseconds{30};
     if (policy.longest_range == 1 && pick(0, 2) == 0) policy.time_limit.percent_of_median = 150;
+    if (pick(0, 1) == 0) policy.most_ahead = pick(1, 8);
     policy.halt.when = static_cast<HaltPolicy::When>(pick(0, 2));
     policy.halt.failures = pick(1, 20);
     return policy;
@@ -75,8 +76,16 @@ class RandomRun {
     CHECK(running_.count(position) == 0);
     CHECK(attempt == ++attempts_[position]);
     CHECK(attempt <= policy_.retries + 1);
+    CHECK((attempt > 1 || position - first_that_has_not_ended() < policy_.most_ahead));
     running_[position] = now_;
     CHECK(running_.size() <= policy_.places);
+  }
+
+  std::uint64_t first_that_has_not_ended() const {
+    for (const auto& [position, number] : attempts_) {
+      if (ended_.count(position) == 0) return position;
+    }
+    return size_;
   }
 
   void obey() {

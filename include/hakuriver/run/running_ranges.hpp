@@ -35,6 +35,9 @@ class RunningRanges {
     size_ += count;
   }
 
+  // The lowest position; the highest number there is where nothing runs.
+  std::uint64_t first() const noexcept { return by_first_.empty() ? ~std::uint64_t{0} : by_first_.begin()->first; }
+
   // The range that has the position.
   std::optional<RunningRange> find(std::uint64_t position) const {
     auto found = by_first_.upper_bound(position);

@@ -21,6 +21,7 @@
 #include "hakuriver/backend.hpp"
 #include "hakuriver/run/running_ranges.hpp"
 #include "hakuriver/run/runtime_median.hpp"
+#include "hakuriver/run/schedule_policy.hpp"
 #include "hakuriver/run/waiting_retries.hpp"
 #include "hakuriver/run_events.hpp"
 #include "hakuriver/run_options.hpp"
@@ -28,17 +29,6 @@
 
 namespace hakuriver {
 inline namespace v1 {
-
-struct SchedulePolicy {
-  std::uint64_t places = 1;         // how many attempts run at once; at least 1
-  std::uint64_t longest_range = 1;  // how many positions one start may have; at least 1
-  std::uint32_t retries = 0;
-  std::chrono::microseconds backoff{0};
-  TimeLimit time_limit{};  // of starts of one position; longer ones are limited by their backend
-  std::chrono::microseconds term_grace{5'000'000};
-  HaltPolicy halt{};
-  std::chrono::microseconds delay{0};
-};
 
 // The attempt-th try at the positions first, first + 1, ...
 struct PlannedStart {
@@ -83,8 +73,10 @@ class RunSchedule {
       const auto retry = waiting_.take();
       start = {retry.position, 1, retry.attempt};
     } else if (may_start_fresh()) {
-      start = {next_fresh_,
-               std::min({most, policy_.longest_range, policy_.places - running_.size(), size_ - next_fresh_}), 1};
+      start = {
+          next_fresh_,
+          std::min({most, policy_.longest_range, policy_.places - running_.size(), size_ - next_fresh_, room_ahead()}),
+          1};
       next_fresh_ += start.count;
     } else {
       return std::nullopt;
@@ -131,6 +123,21 @@ class RunSchedule {
     verdict.verdict = judge(report, verdict.timed_out, attempt);
     count(verdict, position, attempt, report.elapsed, now);
     return verdict;
+  }
+
+  // Where nothing more starts anyway: the attempt was ended before it had started, and counts as never made. False where
+  // the run goes on, or no such attempt runs.
+  bool withdrawn(std::uint64_t position, std::uint32_t attempt) {
+    const auto range = running_.find(position);
+    if (!is_stopping_ || !range || range->attempt != attempt) return false;
+    running_.remove(position, 1);
+    --summary_.attempts;
+    if (attempt == 1) {
+      ++withdrawn_;
+    } else {
+      ++summary_.failed;
+    }
+    return true;
   }
 
   // Starts nothing more. Commands that wait for another attempt have failed.
@@ -183,13 +190,15 @@ class RunSchedule {
   }
 
   bool is_stopping() const noexcept { return is_stopping_; }
+  // It starts nothing more, and what runs is not to be ended for that.
+  bool is_finishing() const noexcept { return is_stopping_ && !is_ending_all_; }
   std::uint64_t running() const noexcept { return running_.size(); }
   std::size_t waiting() const noexcept { return waiting_.size(); }
 
   // Complete when it is finished; `changed`, `interrupted` and `elapsed` are the caller's.
   RunSummary summary() const noexcept {
     RunSummary all = summary_;
-    all.not_started = size_ - next_fresh_;
+    all.not_started = size_ - next_fresh_ + withdrawn_;
     return all;
   }
 
@@ -207,7 +216,14 @@ class RunSchedule {
   bool may_start(MonotonicTime now) const noexcept {
     return !is_stopping_ && !is_held_ && running_.size() < policy_.places && now >= next_start_;
   }
-  bool may_start_fresh() const noexcept { return next_fresh_ < size_ && waiting_.size() < kMostWaiting; }
+  bool may_start_fresh() const noexcept {
+    return next_fresh_ < size_ && waiting_.size() < kMostWaiting && room_ahead() > 0;
+  }
+  // How many more may start before the first one that has not ended does.
+  std::uint64_t room_ahead() const noexcept {
+    const std::uint64_t ahead = next_fresh_ - std::min({next_fresh_, running_.first(), waiting_.first()});
+    return policy_.most_ahead - std::min(policy_.most_ahead, ahead);
+  }
   bool has_due_retry(MonotonicTime now) const { return !waiting_.empty() && waiting_.next().due <= now; }
 
   void run(const PlannedStart& start, MonotonicTime now) {
@@ -280,6 +296,7 @@ class RunSchedule {
   const std::uint64_t size_;
   const SchedulePolicy policy_;
   std::uint64_t next_fresh_ = 0;
+  std::uint64_t withdrawn_ = 0;  // of the first try
   RunningRanges running_;
   WaitingRetries waiting_;
   MonotonicTime next_start_;

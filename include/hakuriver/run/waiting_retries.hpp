@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <queue>
+#include <set>
 #include <vector>
 
 #include "hakuriver/time.hpp"
@@ -34,21 +35,32 @@ struct Retry {
 
 class WaitingRetries {
  public:
-  void add(const Retry& retry) { retries_.push(retry); }
-  void clear() noexcept { retries_ = {}; }
+  void add(const Retry& retry) {
+    retries_.push(retry);
+    positions_.insert(retry.position);
+  }
+  void clear() noexcept {
+    retries_ = {};
+    positions_.clear();
+  }
   bool empty() const noexcept { return retries_.empty(); }
   std::size_t size() const noexcept { return retries_.size(); }
+
+  // The lowest position; the highest number there is where none waits.
+  std::uint64_t first() const noexcept { return positions_.empty() ? ~std::uint64_t{0} : *positions_.begin(); }
 
   // The one that is due first; not empty.
   const Retry& next() const { return retries_.top(); }
   Retry take() {
     const Retry retry = retries_.top();
     retries_.pop();
+    positions_.erase(retry.position);
     return retry;
   }
 
  private:
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
+  std::set<std::uint64_t> positions_;
 };
 
 }  // namespace v1
