@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,7 @@ struct PlaceRange {
   bool operator==(const PlaceRange&) const = default;
 };
 
-// Constant once made: any thread may read it.
+// Constant once made: any thread may read it. A copy costs next to nothing.
 class TaskSweep {
  public:
   // The tasks run what stands at `places` of the selection, in that order; no places: all of it. invalid_argument where
@@ -41,45 +42,57 @@ class TaskSweep {
       return wrong("must have at most " + std::to_string(kMaxPlaceRanges) + " ranges of places");
     }
     if (wants_slot(commands)) return wrong("must not want the number of a slot ({%}): a cluster's tasks have none");
-    TaskSweep sweep(std::move(commands), options, std::move(places));
-    const std::uint64_t chosen = sweep.selection_.size();
+    Content content(std::move(commands), options, std::move(places));
+    const std::uint64_t chosen = content.selection.size();
     std::uint64_t tasks = 0;
-    for (const auto& range : sweep.places_) {
+    for (const auto& range : content.places) {
       if (range.count == 0 || range.first >= chosen || range.count > chosen - range.first) {
         return wrong("must have places within its " + std::to_string(chosen) + " chosen combinations, not " +
                      std::to_string(range.count) + " from " + std::to_string(range.first));
       }
       tasks += std::min(range.count, ~std::uint64_t{0} - tasks);
-      sweep.ends_.push_back(tasks);
+      content.ends.push_back(tasks);
     }
-    sweep.size_ = sweep.places_.empty() ? chosen : tasks;
-    if (sweep.size_ == 0) return wrong("must choose at least one combination");
-    return sweep;
+    content.size = content.places.empty() ? chosen : tasks;
+    if (content.size == 0) return wrong("must choose at least one combination");
+    return TaskSweep(std::move(content));
   }
 
-  std::uint64_t size() const noexcept { return size_; }
-  const CommandSweep& commands() const noexcept { return commands_; }
-  const SelectionOptions& options() const noexcept { return options_; }
-  const std::vector<PlaceRange>& places() const noexcept { return places_; }
+  std::uint64_t size() const noexcept { return content_->size; }
+  const CommandSweep& commands() const noexcept { return content_->commands; }
+  const SelectionOptions& options() const noexcept { return content_->options; }
+  const std::vector<PlaceRange>& places() const noexcept { return content_->places; }
 
   // task < size().
   std::uint64_t combination(std::uint64_t task) const {
-    if (places_.empty()) return selection_.at(task);
-    const auto range = std::upper_bound(ends_.begin(), ends_.end(), task) - ends_.begin();
-    const std::uint64_t before = range == 0 ? 0 : ends_[static_cast<std::size_t>(range - 1)];
-    return selection_.at(places_[static_cast<std::size_t>(range)].first + (task - before));
+    if (places().empty()) return content_->selection.at(task);
+    const auto& ends = content_->ends;
+    const auto range = std::upper_bound(ends.begin(), ends.end(), task) - ends.begin();
+    const std::uint64_t before = range == 0 ? 0 : ends[static_cast<std::size_t>(range - 1)];
+    return content_->selection.at(places()[static_cast<std::size_t>(range)].first + (task - before));
   }
 
   bool operator==(const TaskSweep& other) const {
-    return commands_ == other.commands_ && options_ == other.options_ && places_ == other.places_;
+    return commands() == other.commands() && options() == other.options() && places() == other.places();
   }
 
  private:
-  TaskSweep(CommandSweep commands, const SelectionOptions& options, std::vector<PlaceRange> places)
-      : commands_(std::move(commands)),
-        options_(options),
-        selection_(commands_.size(), options),
-        places_(std::move(places)) {}
+  struct Content {
+    Content(CommandSweep the_commands, const SelectionOptions& the_options, std::vector<PlaceRange> the_places)
+        : commands(std::move(the_commands)),
+          options(the_options),
+          selection(commands.size(), the_options),
+          places(std::move(the_places)) {}
+
+    CommandSweep commands;
+    SelectionOptions options;
+    Selection selection;
+    std::vector<PlaceRange> places;
+    std::vector<std::uint64_t> ends;  // of places, counted in tasks
+    std::uint64_t size = 0;
+  };
+
+  explicit TaskSweep(Content content) : content_(std::make_shared<const Content>(std::move(content))) {}
 
   static Error wrong(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
 
@@ -92,12 +105,8 @@ class TaskSweep {
     return false;
   }
 
-  CommandSweep commands_;
-  SelectionOptions options_;
-  Selection selection_;
-  std::vector<PlaceRange> places_;
-  std::vector<std::uint64_t> ends_;  // of places_, counted in tasks
-  std::uint64_t size_ = 0;
+  // Apart, for most specs have none, and those that have one are kept by the thousand.
+  std::shared_ptr<const Content> content_;
 };
 
 // Whether sweep_variables() may have a variable of this name.

@@ -60,7 +60,7 @@ ReplyToken token_of(const HostAction& action) {
 
 bool is_over(const HostState& state, std::uint64_t id, std::uint64_t below) {
   const auto whole = state.batches.find(BatchId{id});
-  if (whole != state.batches.end()) return unfinished(whole->second) < below;
+  if (whole != state.batches.end()) return unfinished(*whole) < below;
   const Batch* batch = find_batch(state, TaskId{id});
   return batch == nullptr || is_final(status_of(*batch, TaskId{id}));
 }
@@ -214,7 +214,7 @@ void HostService::Impl::take_event(PostedEvent& event, Decisions& decisions) {
   if (const auto* submission = std::get_if<host_event::Submit>(&event.what)) {
     const std::uint64_t before = state->last_id;
     handle(*state, {event.at, event.what}, decisions);
-    if (state->last_id != before) specs.keep(std::prev(state->batches.end())->first, submission->spec);
+    if (state->last_id != before) specs.keep(std::prev(state->batches.end())->id, submission->spec);
     return;
   }
   handle(*state, {event.at, std::move(event.what)}, decisions);

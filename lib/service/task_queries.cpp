@@ -145,7 +145,7 @@ Candidates find_candidates(const HostState& state, const Search& search, TaskId 
   std::uint64_t looked = 0;
   for (auto at = state.batches.lower_bound(BatchId{before.value}); at != state.batches.begin();) {
     --at;
-    const Batch& batch = at->second;
+    const Batch& batch = *at;
     if (search.filter.batch && batch.id != *search.filter.batch) {
       if (batch.id < *search.filter.batch) break;
       continue;
@@ -220,7 +220,7 @@ void TaskQueries::Impl::put(std::function<void()> job) {
 std::string TaskQueries::Impl::batch_hint(TaskId id) {
   const auto count = ask_and_wait<std::uint64_t>(host, [id](const HostState& state, Now) {
     const auto found = state.batches.find(BatchId{id.value});
-    return found == state.batches.end() ? std::uint64_t{0} : found->second.count;
+    return found == state.batches.end() ? std::uint64_t{0} : found->count;
   });
   if (count.value_or(0) == 0) return {};
   const TaskId first = task_of(BatchId{id.value}, 0);
@@ -267,7 +267,7 @@ void TaskQueries::Impl::add_limits(std::vector<TaskView>& views) {
 Result<BatchView> TaskQueries::Impl::batch(BatchId id) {
   auto view = ask_and_wait<std::optional<BatchView>>(host, [id](const HostState& state, Now) {
     const auto found = state.batches.find(id);
-    return found == state.batches.end() ? std::nullopt : std::optional(view_of(found->second));
+    return found == state.batches.end() ? std::nullopt : std::optional(view_of(*found));
   });
   if (!view) return kStopping;
   if (!*view) return Error{Errc::not_found, "there is no batch " + to_string(id)};
@@ -297,7 +297,7 @@ Status TaskQueries::Impl::check_names(const TaskFilter& filter) {
     if (!filter.node.empty() && std::none_of(state.nodes.begin(), state.nodes.end(), is_it)) {
       return Error{Errc::not_found, "there is no node '" + filter.node.substr(0, 63) + "'"};
     }
-    if (filter.batch && state.batches.count(*filter.batch) == 0) {
+    if (filter.batch && state.batches.find(*filter.batch) == state.batches.end()) {
       return Error{Errc::not_found, "there is no batch " + to_string(*filter.batch)};
     }
     return Unit{};

@@ -1,9 +1,12 @@
 #include "storage/state_loader.hpp"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "storage/rows.hpp"
 #include "wire/node_messages.hpp"
@@ -19,12 +22,29 @@ void load_meta(Database& database, StoredState& state) {
   state.last_id = static_cast<std::uint64_t>(std::max(newest, purged));
 }
 
+// Reads targets, most of which are those of the batch before.
+class TargetsReader {
+ public:
+  const Result<std::vector<Target>>& read(std::string_view text) {
+    if (text != text_) {
+      text_ = text;
+      targets_ = decode_targets(text);
+    }
+    return targets_;
+  }
+
+ private:
+  std::string text_;
+  Result<std::vector<Target>> targets_{std::vector<Target>{}};
+};
+
 void load_batches(Database& database, StoredState& state) {
   state.batches.reserve(static_cast<std::size_t>(database.ask_integer("SELECT count(*) FROM batches")));
   Statement rows(database,
                  "SELECT id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
                  " private_network, private_pid, submission_id, targets, failed_targets, shares_targets,"
                  " max_running FROM batches ORDER BY id");
+  TargetsReader reader;
   for (rows.start(); rows.step();) {
     StoredBatch& batch = state.batches.emplace_back();
     batch.id = BatchId{rows.natural(0)};
@@ -36,13 +56,13 @@ void load_batches(Database& database, StoredState& state) {
     batch.requirements.private_network = rows.integer(7) != 0;
     batch.requirements.private_pid = rows.integer(8) != 0;
     batch.submission_id = rows.text(9);
-    auto targets = decode_targets(rows.text(10));
+    const auto& targets = reader.read(rows.text(10));
     auto failed = decode_failed_targets(rows.text(11));
     if (!targets || !failed) {
       const Error& why = targets ? failed.error() : targets.error();
       return database.fail(damaged(database.path(), "batch " + to_string(batch.id), why));
     }
-    batch.targets = std::move(*targets);
+    batch.targets = *targets;
     batch.failed_targets = std::move(*failed);
     batch.shares_targets = rows.integer(12) != 0;
     batch.max_running = rows.natural(13);

@@ -1,4 +1,5 @@
 #include "core/host_rig.hpp"
+#include "hakuriver/host/views.hpp"
 
 namespace hakuriver::test {
 
@@ -110,6 +111,39 @@ TEST_CASE("after a restore the last listed attempt of a task counts") {
            {ended_attempt(TaskId{1001}, 1, {OutcomeKind::never_started, 28}), held_attempt(TaskId{1001}, 2)});
   CHECK(rig.status(TaskId{1001}) == TaskStatus::running);
   CHECK(rig.state.live.at(TaskId{1001}).attempt == Attempt{2});
+}
+
+TEST_CASE("a recovered batch of one task waits, is ordered, has ended, or is lost with a restored store") {
+  const Session session = HostRig::session();
+  const OrderRecord order{BatchId{1000}, TaskId{1001}, 1, Attempt{1}, "node1", session, RunId{9}};
+  StoredState waiting = stored_batch(1);
+  waiting.nodes.push_back({"node1", "runner-node1", session, RunId{9}, 5, false, HostRig::facts(1)});
+  waiting.batches[0].submission_id = "once";
+  StoredState ordered = waiting;
+  ordered.assignments.emplace_back(order);
+  StoredState over = ordered;
+  over.ends.push_back({TaskId{1001}, 1, TaskStatus::killed});
+  struct Row {
+    const StoredState& stored;
+    StoreTrust trust;
+    TaskStatus status;
+  };
+  const Row rows[] = {
+      {waiting, StoreTrust::complete, TaskStatus::pending},   {waiting, StoreTrust::restored, TaskStatus::lost},
+      {ordered, StoreTrust::complete, TaskStatus::assigning}, {ordered, StoreTrust::restored, TaskStatus::lost},
+      {over, StoreTrust::complete, TaskStatus::killed},       {over, StoreTrust::restored, TaskStatus::killed}};
+  for (const Row& row : rows) {
+    HostRig rig;
+    rig.state = recover(row.stored, {}, rig.now, row.trust);
+    CHECK(broken_invariants(rig.state).empty());
+    CHECK(rig.status(TaskId{1001}) == row.status);
+    CHECK(rig.state.heads.empty() == (row.status != TaskStatus::pending));
+    CHECK(rig.state.live.empty() == (row.status != TaskStatus::lost && row.status != TaskStatus::assigning));
+    CHECK(view_of(rig.state.batches.at(BatchId{1000})).by_status.at(static_cast<std::size_t>(row.status)) == 1);
+    REQUIRE(find_submission(rig.state, "once") != nullptr);
+    CHECK(find_submission(rig.state, "once")->id == BatchId{1000});
+    CHECK(find_submission(rig.state, "twice") == nullptr);
+  }
 }
 
 }  // namespace hakuriver::test

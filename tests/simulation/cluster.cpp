@@ -121,15 +121,15 @@ bool Cluster::at_rest() const {
     if (!node.agent->up() || node.agent->state().stop_by) return false;
   }
   return std::all_of(host_.state().batches.begin(), host_.state().batches.end(),
-                     [](const auto& each) { return unfinished(each.second) == 0; });
+                     [](const auto& each) { return unfinished(each) == 0; });
 }
 
 // Only people can tell what became of tasks that ended after the copy was taken.
 void Cluster::give_up_lost() {
   std::vector<Accepted> batches;
   if (!host_.up() || !world_.random.chance(0.05)) return;
-  for (const auto& [id, batch] : host_.state().batches) {
-    if (unfinished(batch) > 0) batches.push_back({id, batch.count, {}});
+  for (const Batch& batch : host_.state().batches) {
+    if (unfinished(batch) > 0) batches.push_back({batch.id, batch.count, {}});
   }
   clients_->give_up(batches);
 }

@@ -3,6 +3,8 @@
 #include <iterator>
 #include <variant>
 
+#include "hakuriver/host/tasks.hpp"
+
 namespace hakuriver::simulation {
 namespace {
 
@@ -171,29 +173,29 @@ void History::check_submissions(const HostState& state) {
   if (restored_) return;
   for (const auto& [submission, answer] : acknowledged_) {
     const auto batch = state.batches.find(answer.batch);
-    if (batch == state.batches.end() || batch->second.count != answer.count) {
+    if (batch == state.batches.end() || batch->count != answer.count) {
       violation("promise 1: submission '" + submission + "' was acknowledged as batch " + to_string(answer.batch) +
                 " and is not there");
     }
   }
   std::map<std::string, BatchId> seen;
-  for (const auto& [id, batch] : state.batches) {
+  for (const Batch& batch : state.batches) {
     if (batch.submission_id.empty()) continue;
-    const auto [other, is_new] = seen.try_emplace(batch.submission_id, id);
+    const auto [other, is_new] = seen.try_emplace(batch.submission_id, batch.id);
     if (!is_new) {
       violation("promise 1: submission '" + batch.submission_id + "' is there twice, as batch " +
-                to_string(other->second) + " and as batch " + to_string(id));
+                to_string(other->second) + " and as batch " + to_string(batch.id));
     }
   }
 }
 
 void History::ended(const HostState& state) {
   check_submissions(state);
-  for (const auto& [id, batch] : state.batches) {
+  for (const Batch& batch : state.batches) {
     for (std::uint64_t i = 0; i < batch.count; ++i) {
-      const TaskStatus status = i < batch.statuses.size() ? batch.statuses[i] : TaskStatus::pending;
+      const TaskStatus status = status_of(batch, task_of(batch.id, i));
       if (is_final(status)) continue;
-      violation("liveness: task " + to_string(task_of(id, i)) + " is still " + std::string(to_string(status)) +
+      violation("liveness: task " + to_string(task_of(batch.id, i)) + " is still " + std::string(to_string(status)) +
                 " long after the last fault");
       return;
     }

@@ -21,7 +21,7 @@ struct Addressed {
 
 inline Addressed find_addressed(HostState& state, std::uint64_t id) {
   const auto whole = state.batches.find(BatchId{id});
-  if (whole != state.batches.end()) return {&whole->second, {task_of(BatchId{id}, 0), whole->second.count}};
+  if (whole != state.batches.end()) return {&*whole, {task_of(BatchId{id}, 0), whole->count}};
   return {find_batch(state, TaskId{id}), {TaskId{id}, 1}};
 }
 

@@ -12,25 +12,33 @@ inline namespace v1 {
 
 namespace detail {
 
+inline std::array<std::uint32_t, kTaskStatusCount> only(TaskStatus status) {
+  std::array<std::uint32_t, kTaskStatusCount> counted{};
+  counted.at(static_cast<std::size_t>(status)) = 1;
+  return counted;
+}
+
 inline void check_batches(const HostState& state, std::vector<std::string>& broken) {
-  for (const auto& [id, batch] : state.batches) {
-    std::array<std::uint64_t, kTaskStatusCount> counted{};
+  for (const Batch& batch : state.batches) {
+    std::array<std::uint32_t, kTaskStatusCount> counted{};
     for (const TaskStatus status : batch.statuses) ++counted[static_cast<std::size_t>(status)];
-    counted[0] += batch.count - batch.statuses.size();
+    counted[0] += static_cast<std::uint32_t>(batch.count - batch.statuses.size());
+    if (batch.count == 1) counted = only(status_of(batch, task_of(batch.id, 0)));
     if (batch.max_running > 0 && running_of(batch) - counted[8] > batch.max_running) {
-      broken.push_back("batch " + to_string(id) + " runs more at once than it may");
+      broken.push_back("batch " + to_string(batch.id) + " runs more at once than it may");
     }
-    if (counted != batch.by_status) broken.push_back("batch " + to_string(id) + " miscounts its tasks' statuses");
+    if (counted != batch.by_status) broken.push_back("batch " + to_string(batch.id) + " miscounts its tasks' statuses");
     const std::size_t shapes = batch.shapes.size();
     if (unfinished(batch) == 0 ? shapes != 0 : shapes != 1 && shapes != batch.count) {
-      broken.push_back("batch " + to_string(id) + " is unfinished without one shape or one per task, or over with any");
+      broken.push_back("batch " + to_string(batch.id) +
+                       " is unfinished without one shape or one per task, or over with any");
     }
   }
 }
 
 inline void check_shapes(const HostState& state, std::vector<std::string>& broken) {
   std::vector<std::uint64_t> users(state.shapes.size());
-  for (const auto& [id, batch] : state.batches) {
+  for (const Batch& batch : state.batches) {
     for (const ShapeIndex shape : batch.shapes) ++users[shape];
   }
   if (users != state.shape_users) broken.push_back("what batches use of shapes is miscounted");
@@ -82,10 +90,10 @@ inline void check_waiting(const HostState& state, std::vector<std::string>& brok
   for (const auto& [id, task] : state.live) {
     if (task.status == TaskStatus::pending) ++ahead[task.batch];
   }
-  for (const auto& [id, batch] : state.batches) {
-    const std::uint64_t known = waiting[id] + ahead[id];
+  for (const Batch& batch : state.batches) {
+    const std::uint64_t known = waiting[batch.id] + ahead[batch.id];
     if (known != batch.by_status[0])
-      broken.push_back("batch " + to_string(id) + " has pending tasks that wait nowhere");
+      broken.push_back("batch " + to_string(batch.id) + " has pending tasks that wait nowhere");
   }
 }
 

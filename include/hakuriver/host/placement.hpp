@@ -138,7 +138,7 @@ inline void place_shape(PlacementPass& pass, ShapeIndex shape) {
     const Choice choice = choose_node(pass, state.shapes[shape]);
     if (choice.node == kNoNode) break;
     const std::uint64_t share = choice.candidates > 1 ? std::max<std::uint64_t>(1, choice.room / 4) : choice.room;
-    const std::uint64_t oldest = state.pending[shape].begin()->second;
+    const std::uint64_t oldest = state.pending[shape].begin()->count;
     order_start(pass.turn, choice.node, shape, dequeue(state, shape, std::min({share, oldest, allowed})), false);
   }
   if (state.pending[shape].empty() || (limited.value == 0 && order_ahead(pass, shape))) return;

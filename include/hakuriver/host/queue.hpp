@@ -19,12 +19,6 @@ struct HostTurn {
   Decisions& out;
 };
 
-struct TaskRange {
-  TaskId first;
-  std::uint64_t count = 0;
-  bool operator==(const TaskRange&) const = default;
-};
-
 inline TaskId advance(TaskId task, std::uint64_t by) noexcept { return TaskId{task.value + by}; }
 
 // The shape of these requirements, for one more that uses it. A host that runs for months meets ever new ones: whoever
@@ -56,64 +50,76 @@ inline void drop_shapes(HostState& state, Batch& batch) {
 
 namespace detail {
 
-inline void forget_head(HostState& state, ShapeIndex shape) {
-  const auto& ranges = state.pending[shape];
-  if (!ranges.empty()) state.heads.erase(ranges.begin()->first);
-}
+// Keeps HostState::heads right while a queue changes.
+class HeadWatch {
+ public:
+  HeadWatch(HostState& state, ShapeIndex shape) : state_(state), shape_(shape), before_(head()) {}
+  ~HeadWatch() {
+    const TaskId now = head();
+    if (now == before_) return;
+    if (before_.value != 0) state_.heads.erase(before_);
+    if (now.value != 0) state_.heads.emplace(now, shape_);
+  }
+  HeadWatch(const HeadWatch&) = delete;
+  HeadWatch& operator=(const HeadWatch&) = delete;
 
-inline void note_head(HostState& state, ShapeIndex shape) {
-  const auto& ranges = state.pending[shape];
-  if (!ranges.empty()) state.heads[ranges.begin()->first] = shape;
-}
+ private:
+  TaskId head() const {
+    const auto& ranges = state_.pending[shape_];
+    return ranges.empty() ? TaskId{} : ranges.begin()->first;
+  }
+
+  HostState& state_;
+  const ShapeIndex shape_;
+  const TaskId before_;  // zero: the queue was empty
+};
 
 }  // namespace detail
 
 // The range must not be in the queue yet. Neighbours become one range.
 inline void enqueue(HostState& state, ShapeIndex shape, TaskRange range) {
   if (range.count == 0) return;
-  detail::forget_head(state, shape);
+  const detail::HeadWatch watch(state, shape);
   auto& ranges = state.pending[shape];
-  const auto next = ranges.lower_bound(range.first);
+  auto next = ranges.lower_bound(range.first);
   if (next != ranges.end() && next->first == advance(range.first, range.count)) {
-    range.count += next->second;
-    ranges.erase(next);
+    range.count += next->count;
+    next = ranges.erase(next);
   }
-  const auto after = ranges.lower_bound(range.first);
-  if (after != ranges.begin()) {
-    const auto before = std::prev(after);
-    if (advance(before->first, before->second) == range.first) {
-      before->second += range.count;
-      detail::note_head(state, shape);
+  if (next != ranges.begin()) {
+    TaskRange& before = *std::prev(next);
+    if (advance(before.first, before.count) == range.first) {
+      before.count += range.count;
       return;
     }
   }
-  ranges.emplace(range.first, range.count);
-  detail::note_head(state, shape);
+  ranges.insert(range);
 }
 
 // Takes up to `most` tasks from the oldest range. The queue must not be empty.
 inline TaskRange dequeue(HostState& state, ShapeIndex shape, std::uint64_t most) {
-  detail::forget_head(state, shape);
+  const detail::HeadWatch watch(state, shape);
   auto& ranges = state.pending[shape];
   const auto oldest = ranges.begin();
-  const TaskRange taken{oldest->first, std::min(oldest->second, most)};
-  const std::uint64_t left = oldest->second - taken.count;
-  ranges.erase(oldest);
-  if (left > 0) ranges.emplace(advance(taken.first, taken.count), left);
-  detail::note_head(state, shape);
+  const TaskRange taken{oldest->first, std::min(oldest->count, most)};
+  if (taken.count == oldest->count) {
+    ranges.erase(oldest);
+  } else {
+    *oldest = {advance(taken.first, taken.count), oldest->count - taken.count};
+  }
   return taken;
 }
 
 // Takes whatever of `range` waits. The answer lists what was taken, by id.
 inline std::vector<TaskRange> take_waiting(HostState& state, ShapeIndex shape, TaskRange range) {
   std::vector<TaskRange> taken;
+  const detail::HeadWatch watch(state, shape);
   auto& ranges = state.pending[shape];
   const TaskId end = advance(range.first, range.count);
   auto at = ranges.upper_bound(range.first);
   if (at != ranges.begin()) --at;
-  detail::forget_head(state, shape);
   while (at != ranges.end() && at->first < end) {
-    const TaskRange whole{at->first, at->second};
+    const TaskRange whole = *at;
     const TaskId whole_end = advance(whole.first, whole.count);
     const TaskId from = std::max(whole.first, range.first);
     const TaskId to = std::min(whole_end, end);
@@ -121,12 +127,12 @@ inline std::vector<TaskRange> take_waiting(HostState& state, ShapeIndex shape, T
       ++at;
       continue;
     }
-    at = ranges.erase(at);
-    if (whole.first < from) ranges.emplace(whole.first, from.value - whole.first.value);
-    if (to < whole_end) at = ranges.emplace(to, whole_end.value - to.value).first;
+    ranges.erase(at);
+    if (whole.first < from) ranges.insert({whole.first, from.value - whole.first.value});
+    if (to < whole_end) ranges.insert({to, whole_end.value - to.value});
     taken.push_back({from, to.value - from.value});
+    at = ranges.lower_bound(to);
   }
-  detail::note_head(state, shape);
   return taken;
 }
 
@@ -135,7 +141,7 @@ inline bool is_waiting(const HostState& state, ShapeIndex shape, TaskId task) {
   const auto after = ranges.upper_bound(task);
   if (after == ranges.begin()) return false;
   const auto range = std::prev(after);
-  return task.value - range->first.value < range->second;
+  return task.value - range->first.value < range->count;
 }
 
 }  // namespace v1

@@ -3,6 +3,7 @@
 // The same path is taken after a failed commit: the state in memory is thrown away and made again.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -38,13 +39,12 @@ inline void recover_nodes(HostState& state, const StoredState& stored, Now now, 
 }
 
 inline void recover_batch(HostState& state, StoredBatch&& stored) {
-  Batch& batch = state.batches.emplace_hint(state.batches.end(), stored.id, Batch{})->second;
-  batch.id = stored.id;
+  Batch& batch = state.batches.insert({.id = stored.id});
   batch.count = stored.count;
   batch.content_digest = stored.content_digest;
   batch.submitted_at = stored.submitted_at;
   batch.failed_targets = std::move(stored.failed_targets);
-  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = stored.count;
+  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = static_cast<std::uint32_t>(stored.count);
   batch.max_running = stored.max_running;
   Requirements wanted = std::move(stored.requirements);
   if (batch.max_running > 0) wanted.batch = batch.id;
@@ -58,8 +58,18 @@ inline void recover_batch(HostState& state, StoredBatch&& stored) {
       batch.shapes.push_back(take_shape(state, wanted));
     }
   }
-  if (!stored.submission_id.empty()) state.submissions.emplace(stored.submission_id, stored.id);
   batch.submission_id = std::move(stored.submission_id);
+}
+
+// In the order of their hashes, which is the cheapest.
+inline void recover_submissions(HostState& state) {
+  std::vector<SubmissionEntry::Key> keys;
+  keys.reserve(state.batches.size());
+  for (const Batch& batch : state.batches) {
+    if (!batch.submission_id.empty()) keys.push_back(submission_key(batch.submission_id, batch.id));
+  }
+  std::sort(keys.begin(), keys.end());
+  for (const auto& key : keys) state.submissions.insert({key});
 }
 
 inline void recover_ends(HostState& state, const StoredState& stored) {
@@ -133,7 +143,7 @@ inline void settle_live(HostState& state, StoreTrust trust) {
 }
 
 inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
-  const std::uint64_t known = batch.statuses.size();
+  const std::uint64_t known = batch.count == 1 ? 1 : batch.statuses.size();
   TaskRange run{task_of(batch.id, 0), 0};
   ShapeIndex shape = batch.shapes[0];
   const auto flush = [&](TaskId next) {
@@ -142,7 +152,7 @@ inline void enqueue_rest(HostState& state, Batch& batch, StoreTrust trust) {
   };
   for (std::uint64_t i = 0; i < known; ++i) {
     const TaskId id = task_of(batch.id, i);
-    if (batch.statuses[i] != TaskStatus::pending) {
+    if (status_of(batch, id) != TaskStatus::pending) {
       flush(advance(id, 1));
       continue;
     }
@@ -206,13 +216,13 @@ inline HostState recover(StoredState stored, const HostPolicy& policy, Now now,
   state.last_challenge = ((stored.epoch.value & 0x3ff) << 52) + static_cast<std::uint64_t>(now.monotonic.microseconds);
   state.last_tick = now.monotonic;
   detail::recover_nodes(state, stored, now, trust);
-  state.submissions.reserve(stored.batches.size());
   for (auto& batch : stored.batches) detail::recover_batch(state, std::move(batch));
+  detail::recover_submissions(state);
   detail::recover_ends(state, stored);
   detail::recover_assignments(state, stored);
   if (trust == StoreTrust::restored) {
-    for (auto& [id, batch] : state.batches) {
-      if (unfinished(batch) > 0) batch.statuses.resize(batch.count, TaskStatus::pending);
+    for (Batch& batch : state.batches) {
+      if (batch.count > 1 && unfinished(batch) > 0) batch.statuses.resize(batch.count, TaskStatus::pending);
     }
   }
   detail::settle_live(state, trust);
@@ -220,13 +230,13 @@ inline HostState recover(StoredState stored, const HostPolicy& policy, Now now,
     const auto live = state.live.find(kill.task);
     if (live != state.live.end()) live->second.kill_requested = true;
   }
-  for (auto& [id, batch] : state.batches) {
+  for (Batch& batch : state.batches) {
     if (unfinished(batch) > 0) {
       detail::enqueue_rest(state, batch, trust);
     } else {
       drop_shapes(state, batch);
       batch.finished_at = batch.submitted_at;
-      state.finished.emplace_back(batch.finished_at, id);
+      state.finished.emplace_back(batch.finished_at, batch.id);
     }
   }
   return state;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "hakuriver/host/events.hpp"
+#include "hakuriver/host/sorted_chunks.hpp"
 #include "hakuriver/ids.hpp"
 #include "hakuriver/messages.hpp"
 #include "hakuriver/node.hpp"
@@ -37,6 +39,7 @@ struct HostPolicy {
 using NodeIndex = std::uint32_t;  // into HostState::nodes
 inline constexpr NodeIndex kNoNode = 0xffffffff;
 using ShapeIndex = std::uint32_t;  // into HostState::shapes
+inline constexpr ShapeIndex kNoShape = 0xffffffff;
 
 enum class Presence : std::uint8_t {
   expected = 0,  // known from before this host's start, not heard of yet; counts as online until its deadline
@@ -111,22 +114,63 @@ struct PendingMark {
   std::string reason;
 };
 
+// The shapes of a batch: one for all of its tasks, or one per task; none once all are final.
+class ShapeList {
+ public:
+  std::size_t size() const noexcept { return many_ ? many_->size() : one_ == kNoShape ? 0 : 1; }
+  const ShapeIndex* begin() const noexcept { return many_ ? many_->data() : &one_; }
+  const ShapeIndex* end() const noexcept { return begin() + size(); }
+  ShapeIndex operator[](std::uint64_t index) const noexcept { return begin()[index]; }
+  void push_back(ShapeIndex shape) {
+    if (!many_ && one_ != kNoShape) many_ = std::make_unique<std::vector<ShapeIndex>>(1, one_);
+    if (many_) {
+      many_->push_back(shape);
+    } else {
+      one_ = shape;
+    }
+  }
+
+ private:
+  ShapeIndex one_ = kNoShape;
+  std::unique_ptr<std::vector<ShapeIndex>> many_;  // then `one_` does not count
+};
+
+// Most batches of a host that is full have one task: that is where its memory goes.
 struct Batch {
   BatchId id;
   std::uint64_t count = 0;
   std::uint64_t content_digest = 0;
-  std::string submission_id;
+  std::string submission_id{};
   std::uint64_t max_running = 0;  // 0: no limit
-  UtcTime submitted_at;
-  UtcTime finished_at;               // of its last task; zero while any is unfinished
-  std::vector<ShapeIndex> shapes;    // one for all, or one per task; none once all are final
-  std::vector<TaskStatus> statuses;  // by index; those beyond its end are pending
-  std::array<std::uint64_t, kTaskStatusCount> by_status{};
-  std::vector<FailedTarget> failed_targets;
+  UtcTime submitted_at{};
+  UtcTime finished_at{};  // of its last task; zero while any is unfinished
+  ShapeList shapes{};
+  std::vector<TaskStatus> statuses{};  // by index; those beyond its end are pending. None of a batch of one task
+  std::array<std::uint32_t, kTaskStatusCount> by_status{};
+  std::vector<FailedTarget> failed_targets{};
+};
+static_assert(kMaxBatchTasks <= 0xffffffff, "the tasks of a batch are counted in 32 bits");
+
+// Tasks first, ..., first + count - 1.
+struct TaskRange {
+  TaskId first;
+  std::uint64_t count = 0;
+  bool operator==(const TaskRange&) const = default;
 };
 
 // Tasks that wait, of one shape: ranges by first id. Ranges do not overlap.
-using PendingRanges = std::map<TaskId, std::uint64_t>;
+using PendingRanges = SortedChunks<TaskRange, &TaskRange::first>;
+
+// Finds batches by their submission ids, whose text the batches have.
+struct SubmissionEntry {
+  struct Key {
+    std::size_t hash = 0;
+    BatchId batch;
+    auto operator<=>(const Key&) const = default;
+  };
+  Key key;
+};
+using SubmissionIndex = SortedChunks<SubmissionEntry, &SubmissionEntry::key>;
 
 struct HostState {
   HostPolicy policy;
@@ -137,8 +181,8 @@ struct HostState {
   std::uint64_t last_challenge = 0;
   MonotonicTime last_tick;
 
-  std::map<BatchId, Batch> batches;
-  std::unordered_map<std::string, BatchId> submissions;
+  SortedChunks<Batch, &Batch::id> batches;
+  SubmissionIndex submissions;
   std::deque<std::pair<UtcTime, BatchId>> finished;  // for retention, by the time they finished
 
   std::vector<Requirements> shapes;

@@ -89,10 +89,8 @@ inline Sorted sort_targets(const HostState& state, const host_event::Submit& eve
   return sorted;
 }
 
-inline std::vector<ShapeIndex> take_shapes(HostState& state, BatchId batch, const TaskSpec& spec,
-                                           std::vector<Requirements> wanted) {
-  std::vector<ShapeIndex> shapes;
-  shapes.reserve(wanted.size());
+inline ShapeList take_shapes(HostState& state, BatchId batch, const TaskSpec& spec, std::vector<Requirements> wanted) {
+  ShapeList shapes;
   for (auto& one : wanted) {
     if (spec.max_running > 0) one.batch = batch;
     shapes.push_back(take_shape(state, one));
@@ -111,9 +109,9 @@ inline void enqueue_batch(HostState& state, const Batch& batch) {
 // The answer that this submission id got before, if it did. True if there was one.
 inline bool answer_repeated(HostTurn& turn, const host_event::Submit& event) {
   if (event.submission_id.empty()) return false;
-  const auto found = turn.state.submissions.find(event.submission_id);
-  if (found == turn.state.submissions.end()) return false;
-  const Batch& batch = turn.state.batches.at(found->second);
+  const Batch* const known = find_submission(turn.state, event.submission_id);
+  if (known == nullptr) return false;
+  const Batch& batch = *known;
   if (batch.content_digest == event.content_digest) {
     turn.out.actions.push_back(
         host_action::AnswerSubmission{event.token, Accepted{batch.id, batch.count, batch.failed_targets}});
@@ -146,8 +144,7 @@ inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
   const bool has_one_each = event.targets.size() > 1 && !shares_targets(*event.spec);
   const std::uint64_t count = has_one_each ? sorted.accepted.size() : event.count;
   const BatchId id = detail::take_ids(state, count, turn.now.utc);
-  Batch& batch = state.batches[id];
-  batch.id = id;
+  Batch& batch = state.batches.insert({.id = id});
   batch.count = count;
   batch.content_digest = event.content_digest;
   batch.submission_id = event.submission_id;
@@ -155,8 +152,8 @@ inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
   batch.submitted_at = turn.now.utc;
   batch.shapes = detail::take_shapes(state, id, *event.spec, std::move(sorted.wanted));
   batch.failed_targets = std::move(sorted.failed);
-  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = count;
-  if (!event.submission_id.empty()) state.submissions.emplace(event.submission_id, id);
+  batch.by_status[static_cast<std::size_t>(TaskStatus::pending)] = static_cast<std::uint32_t>(count);
+  if (!event.submission_id.empty()) state.submissions.insert({submission_key(event.submission_id, id)});
   detail::enqueue_batch(state, batch);
   turn.out.records.emplace_back(BatchRecord{id, count, event.submission_id, event.content_digest, turn.now.utc,
                                             std::move(sorted.accepted), batch.failed_targets, event.spec});

@@ -1,9 +1,12 @@
 // What happens to one task: its status moves by the table, its place is held and released, its end is written.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "hakuriver/host/capacity.hpp"
@@ -16,7 +19,7 @@ inline namespace v1 {
 inline Batch* find_batch(HostState& state, TaskId task) {
   const auto after = state.batches.upper_bound(BatchId{task.value});
   if (after == state.batches.begin()) return nullptr;
-  Batch& batch = std::prev(after)->second;
+  Batch& batch = *std::prev(after);
   return task.value > batch.id.value && task.value - batch.id.value <= batch.count ? &batch : nullptr;
 }
 
@@ -24,9 +27,28 @@ inline const Batch* find_batch(const HostState& state, TaskId task) {
   return find_batch(const_cast<HostState&>(state), task);
 }
 
+inline SubmissionEntry::Key submission_key(std::string_view submission_id, BatchId batch) noexcept {
+  return {std::hash<std::string_view>{}(submission_id), batch};
+}
+
+// The batch that was submitted with this id; null where there is none.
+inline const Batch* find_submission(const HostState& state, std::string_view submission_id) {
+  const auto first = submission_key(submission_id, BatchId{});
+  for (auto at = state.submissions.lower_bound(first); at != state.submissions.end() && at->key.hash == first.hash;
+       ++at) {
+    const auto batch = state.batches.find(at->key.batch);
+    if (batch != state.batches.end() && batch->submission_id == submission_id) return &*batch;
+  }
+  return nullptr;
+}
+
 inline std::uint64_t index_of(const Batch& batch, TaskId task) noexcept { return task.value - batch.id.value - 1; }
 
 inline TaskStatus status_of(const Batch& batch, TaskId task) noexcept {
+  if (batch.count == 1) {
+    const auto counted = std::find(batch.by_status.begin(), batch.by_status.end(), 1U);
+    return static_cast<TaskStatus>(counted - batch.by_status.begin());
+  }
   const std::uint64_t index = index_of(batch, task);
   return index < batch.statuses.size() ? batch.statuses[index] : TaskStatus::pending;
 }
@@ -64,6 +86,11 @@ inline std::uint64_t room_in(const Batch& batch) noexcept {
 }
 
 inline void set_status(Batch& batch, TaskId task, TaskStatus to) {
+  if (batch.count == 1) {
+    batch.by_status = {};
+    batch.by_status[static_cast<std::size_t>(to)] = 1;
+    return;
+  }
   const std::uint64_t index = index_of(batch, task);
   if (index >= batch.statuses.size()) batch.statuses.resize(index + 1, TaskStatus::pending);
   --batch.by_status[static_cast<std::size_t>(batch.statuses[index])];

@@ -87,10 +87,11 @@ inline void purge_old(HostTurn& turn) {
          state.finished.front().first + state.policy.keep_finished < turn.now.utc) {
     const auto batch = state.batches.find(state.finished.front().second);
     state.finished.pop_front();
-    if (batch == state.batches.end() || unfinished(batch->second) != 0) continue;
-    purged += batch->second.count;
-    state.submissions.erase(batch->second.submission_id);
-    turn.out.records.emplace_back(PurgeRecord{batch->first});
+    if (batch == state.batches.end() || unfinished(*batch) != 0) continue;
+    purged += batch->count;
+    const auto submission = state.submissions.find(submission_key(batch->submission_id, batch->id));
+    if (submission != state.submissions.end()) state.submissions.erase(submission);
+    turn.out.records.emplace_back(PurgeRecord{batch->id});
     state.batches.erase(batch);
   }
 }

@@ -91,7 +91,7 @@ inline BatchView view_of(const Batch& batch) {
   BatchView view;
   view.id = batch.id;
   view.count = batch.count;
-  view.by_status = batch.by_status;
+  std::copy(batch.by_status.begin(), batch.by_status.end(), view.by_status.begin());
   view.submitted_at = batch.submitted_at;
   view.finished_at = batch.finished_at;
   return view;
