@@ -1,6 +1,8 @@
 #include "http/call_guard.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -12,6 +14,11 @@ namespace {
 
 // A call that shall end may just be between two sockets; so the one it has is cut off again until it has ended.
 constexpr std::chrono::milliseconds kCutAgain{10};
+
+void set_cork(int fd, bool hold) {
+  const int value = hold ? 1 : 0;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);  // where it fails, there are more segments
+}
 
 // A thread that is started meanwhile takes no signals: they belong to the program around us.
 class SignalsHeldBack {
@@ -79,6 +86,14 @@ void CallGuard::use_socket(int fd) {
   const std::lock_guard lock(mutex_);
   socket_ = std::move(own);
   ++sockets_seen_;
+  if (holds_segments_) set_cork(socket_.get(), true);
+}
+
+void CallGuard::hold_segments(bool hold) {
+  const std::lock_guard lock(mutex_);
+  if (holds_segments_ == hold) return;
+  holds_segments_ = hold;
+  if (socket_.is_open()) set_cork(socket_.get(), hold);
 }
 
 unsigned CallGuard::sockets_seen() const {

@@ -29,6 +29,9 @@ class CallGuard {
   // The socket that the call uses from now on. Keeps a descriptor of its own for it: the number may be closed and
   // used again for something else at any time.
   void use_socket(int fd);
+  // Whether what is written waits for more, so that it leaves in full segments: tcp(7), TCP_CORK. Turned off, what
+  // waits leaves at once. Counts for the socket in use and for those to come.
+  void hold_segments(bool hold);
   // Sockets seen so far: a call that saw none used one kept from earlier.
   unsigned sockets_seen() const;
 
@@ -39,6 +42,7 @@ class CallGuard {
   std::condition_variable changed_;
   Descriptor socket_;
   unsigned sockets_seen_ = 0;
+  bool holds_segments_ = false;
   bool is_calling_ = false;
   bool is_cancelled_ = false;
   bool is_closing_ = false;

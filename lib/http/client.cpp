@@ -177,15 +177,27 @@ class HttpClient::Impl {
     }
   }
 
-  httplib::Request to_request(const HttpCall& call, Reception& reception) const {
+  // httplib writes the head and the body one after the other. They are to leave as one segment, where they fit into
+  // one: two would wake the host twice.
+  void add_body(const HttpCall& call, httplib::Request& request) {
+    request.set_header("Content-Type", call.content_type);
+    request.content_length_ = call.body.size();
+    request.content_provider_ = [this, &call](size_t offset, size_t length, httplib::DataSink& sink) {
+      const bool is_written = sink.write(call.body.data() + offset, length);
+      guard_.hold_segments(false);
+      return is_written;
+    };
+  }
+
+  httplib::Request to_request(const HttpCall& call, Reception& reception) {
     httplib::Request request;
     request.method = call.method;
     request.path = url.path + call.path;
-    request.body = call.body;
     request.set_header("User-Agent", "hakuriver");
     request.set_header("Accept-Encoding", "identity");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
-    if (!call.body.empty()) request.set_header("Content-Type", call.content_type);
+    guard_.hold_segments(!call.body.empty());
+    if (!call.body.empty()) add_body(call, request);
     for (const auto& [name, value] : call.headers) request.set_header(name, value);
     request.response_handler = [&reception](const httplib::Response& response) {
       return reception.take_head(response);

@@ -43,6 +43,9 @@ class ScriptedServer {
   }
   std::uint16_t port() const { return listener_.port; }
 
+  // What came first of each request so far. To be looked at once the answers are there.
+  std::vector<std::string> first_pieces;
+
  private:
   static Listener open() {
     auto listener = open_listener({"127.0.0.1", 0});
@@ -60,13 +63,14 @@ class ScriptedServer {
     }
   }
 
-  static bool read_request(int fd) {
+  bool read_request(int fd) {
     std::string request;
     std::array<char, 4096> buffer{};
     while (request.find("\r\n\r\n") == std::string::npos) {
       const auto size = ::recv(fd, buffer.data(), buffer.size(), 0);
       if (size <= 0) return false;
       request.append(buffer.data(), static_cast<std::size_t>(size));
+      if (request.size() == static_cast<std::size_t>(size)) first_pieces.push_back(request);
     }
     return true;
   }
@@ -103,6 +107,19 @@ TEST_CASE("calls share one connection, and every status is a reply") {
   CHECK(client->send({.method = "POST", .path = "/size", .body = std::string(100'000, 'x')})->body == "100000");
   CHECK(client->send({.path = "/big"})->body.size() == kBigReply);
   CHECK(running.server->connection_count() == 1);
+}
+
+TEST_CASE("head and body of a call arrive together, on a new connection and on a kept one") {
+  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  ScriptedServer server({Script{ok, ok, ok}});
+  const auto client = client_for(server.port());
+  CHECK(client->send({.method = "POST", .path = "/1", .body = "the first body"}));
+  CHECK(client->send({.path = "/2"}));
+  CHECK(client->send({.method = "POST", .path = "/3", .body = "the last body"}));
+  REQUIRE(server.first_pieces.size() == 3);
+  CHECK(server.first_pieces[0].ends_with("\r\n\r\nthe first body"));
+  CHECK(server.first_pieces[1].ends_with("\r\n\r\n"));
+  CHECK(server.first_pieces[2].ends_with("\r\n\r\nthe last body"));
 }
 
 TEST_CASE("a host that is not there is named in one line") {
