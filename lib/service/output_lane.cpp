@@ -10,7 +10,7 @@
 namespace hakuriver::service {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{20};  // the host holds a question for 15 s
+constexpr std::chrono::seconds kDeadline{40};  // the host holds a question for 30 s
 constexpr std::chrono::seconds kPause{2};      // after a question that was not answered
 
 }  // namespace

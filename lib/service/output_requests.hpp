@@ -23,7 +23,7 @@ namespace hakuriver::service {
 
 struct OutputTimes {
   std::chrono::milliseconds answer{10'000};  // a part that has not come by then does not come
-  std::chrono::milliseconds hold{15'000};    // how long a runner's question waits
+  std::chrono::milliseconds hold{30'000};    // how long a runner's question waits
 };
 
 class OutputRequests {

@@ -14,7 +14,7 @@ namespace {
 using What = decltype(RunnerEvent::what);
 
 constexpr std::chrono::seconds kAnswerDeadline{15};
-constexpr std::chrono::seconds kPollDeadline{40};  // the host holds a poll for up to 25 s
+constexpr std::chrono::seconds kPollDeadline{65};  // the host holds a poll for up to 50 s
 constexpr std::size_t kMaxQuoted = 200;
 
 Result<Unit> decode_nothing(std::string_view) { return Unit{}; }

@@ -28,7 +28,7 @@ inline namespace v1 {
 struct HostPolicy {
   std::chrono::microseconds report_interval{5'000'000};  // what nodes are told; a silent node reports this often
   std::chrono::microseconds silence{30'000'000};         // a node silent for longer is lost
-  std::chrono::microseconds poll_hold{25'000'000};       // an order poll is answered empty after this
+  std::chrono::microseconds poll_hold{50'000'000};       // an order poll is answered empty after this
   std::chrono::microseconds ahead_window{100'000};       // this much work is ordered ahead of free slots
   std::uint32_t ahead_limit = 4096;                      // tasks ordered ahead per node, at most
   std::uint32_t max_faults = 5;                          // after so many node faults a task fails
