@@ -1,5 +1,6 @@
 #include "cli/hakurun.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,16 @@ constexpr int kUsage = 2;
 
 // More commands than this are not started from a terminal by a slip of the hand.
 constexpr std::uint64_t kMostUnasked = 1'000'000;
+
+// A standard descriptor that was closed must not become one of our files, to which commands and messages would then
+// write. What takes its place neither reads nor writes, as a closed one.
+void occupy_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    const int taken = ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);  // the lowest one that is free
+    if (taken < 0) return;
+  }
+}
 
 // False where nobody reads on.
 bool print(HakurunStreams streams, std::string_view text) {
@@ -131,6 +142,7 @@ int run_words(HakurunOptions& options, HakurunStreams streams) {
 }  // namespace
 
 int hakurun(std::span<const char* const> arguments, HakurunStreams streams) {
+  occupy_standard_descriptors();
   auto options = parse_hakurun_options(arguments, &process_environment);
   if (!options) {
     say(streams, options.error().message);

@@ -74,9 +74,14 @@ class LineReader {
 Result<JournalFile> JournalFile::open(const std::string& path) {
   struct stat status {};
   const bool is_special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-  const int access = is_special ? O_WRONLY : O_RDWR | O_CREAT;
+  // O_NONBLOCK: to open a FIFO would wait for its reader.
+  const int access = is_special ? O_WRONLY | O_NONBLOCK : O_RDWR | O_CREAT;
   platform::Descriptor file(::open(path.c_str(), access | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666));
+  if (!file.is_open() && errno == ENXIO) {
+    return Error{Errc::io, "cannot open the journal '" + path + "': nobody reads it"};
+  }
   if (!file.is_open()) return platform::system_error("cannot open the journal '" + path + "'", errno);
+  if (is_special) ::fcntl(file.get(), F_SETFL, O_APPEND);
   JournalFile journal(path, std::move(file));
   if (::fstat(journal.file_.get(), &status) != 0) return platform::system_error("journal '" + path + "'", errno);
   if (!S_ISREG(status.st_mode)) return journal;

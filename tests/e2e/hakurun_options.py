@@ -295,6 +295,29 @@ class Options(SweepCase):
         self.assertEqual(len(err.splitlines()), 1)
         self.assertIn("log", err)
 
+    def test_a_joblog_may_be_a_pipe_that_somebody_reads(self):
+        os.mkfifo(self.directory / "pipe")
+        err = self.check(["--joblog", "pipe", "true", "span:1..2"], 1, "", 1)
+        self.assertIn("'pipe': nobody reads it", err)
+        result = subprocess.run(["bash", "-c", "hakurun --joblog >(cat > log; : > done) true span:1..2; "
+                                               "until [ -e done ]; do sleep 0.01; done"],
+                                cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(len((self.directory / "log").read_text().splitlines()), 3)
+
+    def test_a_closed_descriptor_is_not_taken_for_a_file(self):
+        for closed in ("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            for jobs in ("-j1", "-j2", "-j2 --results results"):
+                with self.subTest(closed=closed, jobs=jobs):
+                    shutil.rmtree(self.directory / "results", ignore_errors=True)
+                    (self.directory / "log").unlink(missing_ok=True)
+                    text = f"hakurun {jobs} --joblog log sh -c 'echo out && echo err >&2' _ span:1..3 {closed}"
+                    status = subprocess.run(["bash", "-c", text], cwd=self.directory, env=self.environment,
+                                            capture_output=True, timeout=60).returncode
+                    self.assertEqual(status, 0 if closed == "<&-" else 1)
+                    lines = (self.directory / "log").read_text().splitlines()
+                    self.assertTrue(lines and all(line.count("\t") == 12 for line in lines), lines)
+
     def test_resume_leaves_out_what_has_succeeded(self):
         script = "echo $1; [ $1 != 2 ] || [ -e fixed ]"
         command = ["sh", "-c", script, "_", "span:1..3"]
