@@ -55,7 +55,9 @@ struct AttemptEnd {
   MonotonicTime ended_at;
   std::chrono::microseconds elapsed{0};
   bool timed_out = false;  // where the backend keeps time limits
-  std::string message;     // why it did not start; else empty
+  bool is_withdrawn =
+      false;            // it was ended by request before it started: where the run stops, it counts as not started
+  std::string message;  // why it did not start; else empty
 };
 
 // What a backend tells. It names commands by their place in the plan.
@@ -91,6 +93,9 @@ class Backend {
   // To everything that runs, and whatever it has left behind; and to one command.
   virtual void stop_all(StopHow how) = 0;
   virtual void stop(std::uint64_t index, StopHow how) = 0;
+
+  // Ends what it has accepted and not started, which is told as any end. What runs goes on.
+  virtual void withdraw() {}
 
   // Tells readable() where it is, as long as it is, from each wait() on.
   virtual Status watch(int descriptor) = 0;

@@ -30,6 +30,8 @@ int perform(ClientSession& session) {
       return show_output(session);
     case ClientAction::kill:
       return command_tasks(session, "kill");
+    case ClientAction::kill_pending:
+      return command_tasks(session, "kill-pending");
     case ClientAction::pause:
       return command_tasks(session, "pause");
     case ClientAction::resume:

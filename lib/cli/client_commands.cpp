@@ -50,7 +50,9 @@ int give_order(ClientSession& session, const std::string& path, const Words& wor
 
 int command_task(ClientSession& session, std::string_view verb, std::uint64_t id) {
   return give_order(session, "/api/v1/tasks/" + std::to_string(id) + "/" + std::string(verb),
-                    [&](const CommandAnswer& answer) { return words_of(verb, id, answer); });
+                    [&](const CommandAnswer& answer) {
+                      return words_of(verb == "kill-pending" ? "end before their start" : verb, id, answer);
+                    });
 }
 
 }  // namespace

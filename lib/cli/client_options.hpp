@@ -21,6 +21,7 @@ enum class ClientAction : std::uint8_t {
   show_stdout,
   show_stderr,
   kill,
+  kill_pending,
   pause,
   resume,
   wait_for,

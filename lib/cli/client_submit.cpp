@@ -130,6 +130,7 @@ int submit_sweep(ClientSession& session) {
   if (!answer) {
     return session.fail(Error{Errc::internal, "the host's answer cannot be read: " + answer.error().message});
   }
+  tell_failed_targets(session, answer->failed_targets);
   if (session.options().follows) return follow(session, answer->batch, answer->count);
   const bool as_json = session.options().prints_json;
   const bool is_printed = session.print(as_json ? wire::pretty(reply->body) + "\n" : to_string(answer->batch) + "\n");

@@ -92,6 +92,8 @@ constexpr std::array kTable{
          {"follow-batch", 0, "ID", "one line for each end in a batch, for programs", kTask}),
     asks(ClientAction::kill, ClientUse::commands,
          {"kill", 0, "ID", "end it with all its processes; may be repeated", kTask}),
+    asks(kill_pending, ClientUse::commands,
+         {"kill-pending", 0, "ID", "the same, as far as it has not started: of a batch, what waits", kTask}),
     asks(ClientAction::pause, ClientUse::commands,
          {"pause", 0, "ID", "stop it where it is; it keeps what it has", kTask}),
     asks(resume, ClientUse::commands, {"resume", 0, "ID", "let it go on", kTask}),

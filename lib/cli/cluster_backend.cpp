@@ -8,38 +8,22 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
 #include "cli/cluster_lines.hpp"
 #include "engine/child_process.hpp"
-#include "engine/program_path.hpp"
 #include "engine/write_all.hpp"
 #include "hakuriver/task_sweep.hpp"
-#include "platform/identity.hpp"
 #include "platform/system_error.hpp"
 #include "wire/json_text.hpp"
 #include "wire/task_sweep_text.hpp"
 
-extern char** environ;
-
 namespace hakuriver::cli {
 namespace {
 
-constexpr std::string_view kClient = "hakuriver.client";
-
-sigset_t no_signals() {
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  return mask;
-}
-
-rlimit open_files() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  return limit;
-}
+constexpr std::string_view kKill = "--kill";
+constexpr std::string_view kKillPending = "--kill-pending";
 
 // A file without a name that holds the text, read from its beginning.
 platform::Descriptor file_of(const std::string& text) {
@@ -62,15 +46,6 @@ void append_variables(std::string& out, const std::vector<std::string>& environm
 
 }  // namespace
 
-Result<std::string> find_client() {
-  const auto beside = platform::executable_directory();
-  auto client = beside ? engine::find_program(kClient, *beside) : std::nullopt;
-  const char* path = std::getenv("PATH");
-  if (!client) client = engine::find_program(kClient, path != nullptr ? path : "/usr/bin:/bin");
-  if (client) return *client;
-  return Error{Errc::not_found, "--to cluster: there is no hakuriver.client beside hakurun or on the PATH"};
-}
-
 Result<std::unique_ptr<ClusterBackend>> ClusterBackend::make(CommandSweep sweep, ClusterOptions options,
                                                              std::vector<std::string> environment,
                                                              std::string working_directory) {
@@ -83,10 +58,7 @@ Result<std::unique_ptr<ClusterBackend>> ClusterBackend::make(CommandSweep sweep,
 }
 
 ClusterBackend::ClusterBackend(CommandSweep sweep, ClusterOptions options, std::string client)
-    : sweep_(std::move(sweep)),
-      options_(std::move(options)),
-      client_(std::move(client)),
-      spawner_(no_signals(), open_files()) {}
+    : sweep_(std::move(sweep)), options_(std::move(options)), client_(std::move(client), options_.host) {}
 
 ClusterBackend::~ClusterBackend() {
   for (auto& batch : batches_) {
@@ -104,19 +76,41 @@ StartAnswer ClusterBackend::start(const StartOrder& order, BackendEvents&) {
 // The cluster knows only one way to end a task, and has its own grace for it.
 void ClusterBackend::stop_all(StopHow how) {
   if (how != StopHow::terminate && how != StopHow::kill) return;
-  for (auto& batch : batches_) kill(batch);
+  is_dropping_ = true;
+  for (auto& batch : batches_) ask_of(batch, kKill);
+}
+
+void ClusterBackend::withdraw() {
+  is_dropping_ = true;
+  for (auto& batch : batches_) ask_of(batch, kKillPending);
 }
 
 // The run ends single commands at their time limit only, and those are not the run's here.
 void ClusterBackend::stop(std::uint64_t, StopHow) {}
 
-void ClusterBackend::kill(Batch& batch) {
-  batch.is_to_be_killed = true;
-  if (batch.id.empty()) return;
-  const platform::Descriptor nowhere =
-      engine::above_stdio(platform::Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)));
-  const auto client = run_client({"--quiet", "--kill", batch.id}, nowhere.get(), nowhere.get());
-  if (client) ::waitpid(*client, nullptr, 0);
+// A batch that the host has not taken yet has no id to ask about.
+void ClusterBackend::ask_of(Batch& batch, std::string_view option) {
+  if (batch.id.empty()) {
+    if (batch.to_be_asked != kKill) batch.to_be_asked = option;
+  } else {
+    client_.ask(option, batch.id);
+  }
+}
+
+// What waits to be submitted never will be.
+void ClusterBackend::drop_pending(BackendEvents& events) {
+  for (const auto& task : std::exchange(pending_, {})) {
+    AttemptEnd end;
+    end.outcome = {OutcomeKind::signaled, SIGTERM};
+    end.ended_at = engine::monotonic_now();
+    end.is_withdrawn = true;
+    events.ended(task.index, task.attempt, end);
+  }
+}
+
+// With a limit, what is to be tried again comes after all else: two batches would run more at once than one may.
+bool ClusterBackend::may_submit() const noexcept {
+  return !pending_.empty() && (options_.max_running == 0 || batches_.empty());
 }
 
 Status ClusterBackend::watch(int descriptor) {
@@ -129,15 +123,17 @@ void ClusterBackend::unwatch(int descriptor) { std::erase(watched_, descriptor);
 Status ClusterBackend::wait(std::optional<MonotonicTime> deadline, BackendEvents& events) {
   const auto now = engine::monotonic_now();
   const bool is_at_once = deadline && *deadline <= now;
-  if (!pending_.empty() && !is_at_once) {
+  if (is_dropping_) drop_pending(events);
+  if (may_submit() && !is_at_once) {
     if (const auto submitted = submit(); !submitted) return submitted;
   }
   std::vector<pollfd> polled;
   for (const int descriptor : watched_) polled.push_back({descriptor, POLLIN, 0});
   for (const auto& batch : batches_) polled.push_back({batch.lines.get(), POLLIN, 0});
-  int timeout = -1;
-  if (deadline)
-    timeout = is_at_once ? 0 : static_cast<int>(std::min<std::int64_t>((*deadline - now).count() / 1000 + 1, 60'000));
+  int timeout = client_.is_asking() ? static_cast<int>(ClusterClient::kPace.count()) : 60'000;
+  if (deadline) {
+    timeout = is_at_once ? 0 : static_cast<int>(std::min<std::int64_t>((*deadline - now).count() / 1000 + 1, timeout));
+  }
   if (::poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR) {
     return platform::system_error("cannot wait for events", errno);
   }
@@ -149,6 +145,7 @@ Status ClusterBackend::wait(std::optional<MonotonicTime> deadline, BackendEvents
     if (polled[i].revents == 0) continue;
     if (const auto taken = take_input(batches_[i - watched], events); !taken) return taken;
   }
+  client_.go_on();
   std::erase_if(batches_, [](const Batch& batch) { return batch.client <= 0; });
   return Unit{};
 }
@@ -172,7 +169,7 @@ Status ClusterBackend::submit() {
   const auto input = file_of(*text);
   auto pipe = engine::make_pipe();
   if (!input.is_open() || !pipe.read_end.is_open()) return platform::system_error("cannot make a pipe", errno);
-  const auto client = run_client({"--sweep", "-", "--follow", "--with-outputs"}, input.get(), pipe.write_end.get());
+  const auto client = client_.start({"--sweep", "-", "--follow", "--with-outputs"}, input.get(), pipe.write_end.get());
   if (!client) return client.error();
   batch.client = *client;
   batch.lines = std::move(pipe.read_end);
@@ -199,30 +196,13 @@ Result<std::string> ClusterBackend::describe(const std::vector<Attempt>& tasks) 
   if (!options_.memory.empty()) object.text("memory", options_.memory);
   if (!options_.name.empty()) object.text("name", options_.name);
   if (!working_directory_.empty()) object.text("cwd", working_directory_);
-  if (!options_.target.empty()) {
-    wire::append_array(object.member("targets"), std::vector{options_.target},
+  if (options_.max_running > 0) object.number("max_running", options_.max_running);
+  if (!options_.targets.empty()) {
+    wire::append_array(object.member("targets"), options_.targets,
                        [](std::string& to, const std::string& target) { wire::append_text(to, target); });
   }
   object.close();
   return text;
-}
-
-Result<pid_t> ClusterBackend::run_client(std::vector<std::string> words, int stdin_fd, int stdout_fd) {
-  words.insert(words.begin(), std::string(kClient));
-  if (!options_.host.empty()) words.insert(words.end(), {"--host", options_.host});
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  engine::SpawnRequest request;
-  request.path = client_.c_str();
-  request.argv = argv.data();
-  request.environment = environ;
-  request.stdin_fd = stdin_fd;
-  request.stdout_fd = stdout_fd;
-  const auto spawned = spawner_.spawn(request);
-  if (spawned.pid > 0) return spawned.pid;
-  return platform::system_error("cannot start '" + client_ + "'", spawned.error_number);
 }
 
 Status ClusterBackend::take_input(Batch& batch, BackendEvents& events) {
@@ -268,7 +248,7 @@ Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEve
     batch.id = taken->id;
     if (on_batch_) on_batch_(batch.id, batch.tasks.size());
     for (const auto& task : batch.tasks) events.started(task.index, task.attempt, 0);
-    if (batch.is_to_be_killed) kill(batch);
+    if (!batch.to_be_asked.empty()) client_.ask(batch.to_be_asked, batch.id);
     return Unit{};
   }
   const auto& end = *std::get_if<EndLine>(&*parsed);
@@ -285,6 +265,7 @@ Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEve
 // The client has ended.
 Status ClusterBackend::finish(Batch& batch) {
   ::waitpid(std::exchange(batch.client, -1), nullptr, 0);
+  client_.forget(batch.id);
   if (batch.ended == batch.tasks.size()) return Unit{};
   if (batch.id.empty()) return Error{Errc::unavailable, "--to cluster: the sweep was not submitted"};
   return Error{Errc::unavailable, "--to cluster: batch " + batch.id +

@@ -14,16 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "cli/cluster_client.hpp"
 #include "cli/cluster_options.hpp"
-#include "engine/spawn.hpp"
 #include "hakuriver/backend.hpp"
 #include "hakuriver/command_sweep.hpp"
 #include "platform/descriptor.hpp"
 
 namespace hakuriver::cli {
-
-// The client beside this program, else on the PATH. not_found where there is none.
-Result<std::string> find_client();
 
 // `environment` and `working_directory` are for the tasks. One thread uses it, as any backend. What is started is
 // submitted together when the run has nothing more to start.
@@ -40,6 +37,7 @@ class ClusterBackend : public Backend {
   StartAnswer start(const StartOrder& order, BackendEvents& events) override;
   void stop_all(StopHow how) override;
   void stop(std::uint64_t index, StopHow how) override;
+  void withdraw() override;
   Status watch(int descriptor) override;
   void unwatch(int descriptor) override;
   Status wait(std::optional<MonotonicTime> deadline, BackendEvents& events) override;
@@ -67,30 +65,31 @@ class ClusterBackend : public Backend {
     std::uint64_t output_left = 0;  // bytes of output that come before the next line
     std::uint64_t output_task = 0;
     OutputStream output_stream = OutputStream::out;
-    bool is_to_be_killed = false;
+    std::string_view to_be_asked;  // of the host, once it has taken it
   };
 
   ClusterBackend(CommandSweep sweep, ClusterOptions options, std::string client);
 
   Status submit();
   Result<std::string> describe(const std::vector<Attempt>& tasks) const;
-  Result<pid_t> run_client(std::vector<std::string> words, int stdin_fd, int stdout_fd);
   Status take_input(Batch& batch, BackendEvents& events);
   Status take_text(Batch& batch, BackendEvents& events);
   Status take_line(Batch& batch, std::string_view line, BackendEvents& events);
   Status finish(Batch& batch);
-  void kill(Batch& batch);
+  void ask_of(Batch& batch, std::string_view option);
+  void drop_pending(BackendEvents& events);
+  bool may_submit() const noexcept;
 
   const CommandSweep sweep_;
   const ClusterOptions options_;
   std::vector<std::string> environment_;
   std::string working_directory_;
-  const std::string client_;
+  ClusterClient client_;
   std::function<void(const std::string&, std::size_t)> on_batch_;
-  engine::Spawner spawner_;
   std::vector<Attempt> pending_;
   std::deque<Batch> batches_;
   std::vector<int> watched_;
+  bool is_dropping_ = false;  // nothing more is to be submitted
 };
 
 }  // namespace hakuriver::cli

@@ -61,7 +61,9 @@ EndLine read_end(Words& words, std::uint64_t tasks) {
   if (line.end.outcome.kind == OutcomeKind::never_started) line.end.message = std::string(words.rest());
   // One that was killed before it started counts as one that was killed.
   const bool is_exit = line.end.outcome.kind == OutcomeKind::exited;
-  if (status == "killed" && !is_exit) line.end.outcome = {OutcomeKind::signaled, SIGTERM};
+  if (status != "killed" || is_exit) return line;
+  line.end.is_withdrawn = line.end.outcome.kind == OutcomeKind::never_started;
+  line.end.outcome = {OutcomeKind::signaled, SIGTERM};
   return line;
 }
 

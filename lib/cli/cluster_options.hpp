@@ -1,13 +1,16 @@
 // What hakurun's --to cluster hands on to the host, as it was typed.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace hakuriver::cli {
 
 struct ClusterOptions {
-  std::string target;  // empty: the host chooses, or has its default, as below
-  std::string cores;
+  std::vector<std::string> targets;  // where any task may be; none: anywhere
+  std::uint64_t max_running = 0;     // of the run's tasks at once; 0: as many as fit
+  std::string cores;                 // empty: the host has its default, as below
   std::string memory;
   std::string host;
   std::string name;

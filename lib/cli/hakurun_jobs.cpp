@@ -29,6 +29,7 @@ std::uint32_t count_usable_cpus() {
 
 std::uint32_t choose_jobs(const HakurunOptions& options, std::uint64_t combinations) {
   const auto gpus = static_cast<std::uint32_t>(options.run.children.slot_environment.size());
+  if (options.to_cluster && !options.jobs) return kMostAtOnce;
   if (options.jobs) return options.jobs->resolve(count_usable_cpus());
   if (!options.parallel) return std::max(gpus, 1u);
   rlimit processes{};

@@ -73,10 +73,7 @@ Status set_to(Options& it, std::string_view text) {
   it.to_cluster = text == "cluster";
   return Unit{};
 }
-Status set_target(Options& it, std::string_view text) {
-  if (!it.cluster.target.empty()) return Error{Errc::invalid_argument, "a sweep has one target, or the host chooses"};
-  return set_path(it.cluster.target, text);
-}
+Status set_target(Options& it, std::string_view text) { return set_path(it.cluster.targets.emplace_back(), text); }
 Status set_cores(Options& it, std::string_view text) { return set_path(it.cluster.cores, text); }
 Status set_memory(Options& it, std::string_view text) { return set_path(it.cluster.memory, text); }
 Status set_host(Options& it, std::string_view text) { return set_path(it.cluster.host, text); }
@@ -143,7 +140,8 @@ constexpr HakurunOption kWorld[] = {
 };
 
 constexpr HakurunOption kOutput[] = {
-    {'k', "keep-order", "", "", &Options::keep_order, nullptr, "in the order of the combinations"},
+    {'k', "keep-order", "", "", &Options::keep_order, nullptr,
+     "in the order of the combinations; at most 65536 run ahead of the first that has not ended"},
     {0, "tag", "", "", &Options::tag, nullptr, "each line behind the combination's name and a tab"},
     {0, "line-buffer", "lb", "", &Options::line_buffer, nullptr, "whole lines as they come, of all commands mixed"},
     {'u', "ungroup", "", "", &Options::ungroup, nullptr, "everything as it comes, straight from the commands"},
@@ -160,10 +158,9 @@ constexpr HakurunOption kRecords[] = {
 
 constexpr HakurunOption kWhere[] = {
     {0, "to", "", "WHERE", nullptr, &set_to,
-     "cluster: one request to the host, which places the commands; the rest is the same, but --halt soon is now",
-     false},
-    {0, "target", "", "NODE", nullptr, &set_target, "with --to cluster: NODE or NODE:NUMA; else the host chooses",
-     false},
+     "cluster: one request to the host, which places the commands; the rest is the same", false},
+    {0, "target", "", "NODE", nullptr, &set_target,
+     "with --to cluster: on NODE or NODE:NUMA only; given again: on whichever of them has room", false},
     {0, "cores", "", "N", nullptr, &set_cores, "with --to cluster: what each command needs (1)", false},
     {0, "memory", "", "SIZE", nullptr, &set_memory, "with --to cluster: the most each may use, such as 8G", false},
     {0, "host", "", "URL", nullptr, &set_host, "with --to cluster: instead of the usual host", false},

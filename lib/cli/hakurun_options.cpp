@@ -118,7 +118,7 @@ Status take_environment(HakurunOptions& options, Environment environment) {
 // What belongs to processes of this machine, or to the cluster, alone.
 Status check_place(const HakurunOptions& options) {
   const ClusterOptions& cluster = options.cluster;
-  const bool has_cluster_options = !cluster.target.empty() || !cluster.cores.empty() || !cluster.memory.empty() ||
+  const bool has_cluster_options = !cluster.targets.empty() || !cluster.cores.empty() || !cluster.memory.empty() ||
                                    !cluster.host.empty() || !cluster.name.empty();
   if (!options.to_cluster) {
     if (!has_cluster_options) return Unit{};
@@ -126,7 +126,6 @@ Status check_place(const HakurunOptions& options) {
   }
   const RunOptions& run = options.run;
   const std::pair<bool, const char*> local[] = {
-      {options.jobs || options.parallel, "--jobs or --parallel"},
       {options.first_reads_stdin, "--stdin"},
       {options.jobserver, "--jobserver"},
       {options.ungroup, "--ungroup"},
@@ -139,6 +138,9 @@ Status check_place(const HakurunOptions& options) {
   };
   for (const auto& [given, name] : local) {
     if (given) return Error{Errc::invalid_argument, std::string(name) + " does not go with --to cluster"};
+  }
+  if (options.jobs && options.jobs->kind != JobCount::Kind::number) {
+    return Error{Errc::invalid_argument, "--jobs: with --to cluster expected a number: there is no one machine's CPUs"};
   }
   return Unit{};
 }

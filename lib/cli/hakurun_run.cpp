@@ -239,7 +239,9 @@ void raise_open_files() {
 Result<std::unique_ptr<ClusterBackend>> open_cluster(const CommandSweep& sweep, const HakurunOptions& options) {
   if (!options.to_cluster) return std::unique_ptr<ClusterBackend>();
   const auto& children = options.run.children;
-  auto cluster = ClusterBackend::make(options.shell ? sweep.as_shell_lines() : sweep, options.cluster,
+  ClusterOptions wanted = options.cluster;
+  if (options.jobs) wanted.max_running = options.jobs->value;
+  auto cluster = ClusterBackend::make(options.shell ? sweep.as_shell_lines() : sweep, std::move(wanted),
                                       children.environment, children.working_directory);
   raise_open_files();
   return cluster;

@@ -95,6 +95,7 @@ class RunLoop : private BackendEvents, private Obedient {
   bool first_stdin_given_ = false;
   std::uint64_t changed_ = 0;
   bool interrupted_ = false;
+  bool has_withdrawn_ = false;
   std::optional<Error> failure_;
 };
 

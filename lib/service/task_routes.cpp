@@ -182,6 +182,7 @@ std::vector<Route> task_routes(const PeopleServices& services) {
       {"GET", "/api/v1/tasks/*", route(services, show_task)},
       {"GET", "/api/v1/batches/*", route(services, show_batch)},
       {"POST", "/api/v1/tasks/*/kill", command_route(services, kill, 409)},
+      {"POST", "/api/v1/tasks/*/kill-pending", command_route(services, kill_pending, 409)},
       {"POST", "/api/v1/tasks/*/pause", command_route(services, pause, 409)},
       {"POST", "/api/v1/tasks/*/resume", command_route(services, resume, 409)},
       {"GET", "/tasks", route(services, list_seed_tasks)},

@@ -22,6 +22,10 @@ TEST_CASE("an order is confirmed in one clear line") {
   for (const auto& row :
        std::vector<Row>{{{"--kill", "7"}, "POST /api/v1/tasks/7/kill", {0, 1}, "7: kill requested"},
                         {{"--kill", "7"}, "POST /api/v1/tasks/7/kill", {1, 0}, "7: ended before it started"},
+                        {{"--kill-pending", "7"},
+                         "POST /api/v1/tasks/7/kill-pending",
+                         {3, 2},
+                         "7: end before their start requested for 2 tasks, 3 tasks ended before they started"},
                         {{"--kill", "7"},
                          "POST /api/v1/tasks/7/kill",
                          {1, 2},

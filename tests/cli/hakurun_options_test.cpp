@@ -221,10 +221,10 @@ TEST_CASE("help names every option once, examples first, within 120 columns") {
 }
 
 TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
-  const auto options = parsed({"--to", "cluster", "--target", "node1:0", "--cores=2", "--memory", "8G", "--host",
-                               "http://h:1", "--name", "sweep"});
+  const auto options = parsed({"--to", "cluster", "--target", "node1:0", "--target=node2", "-j4", "--shell",
+                               "--parallel", "--cores=2", "--memory", "8G", "--host", "http://h:1", "--name", "sweep"});
   CHECK(options.to_cluster);
-  CHECK(options.cluster.target == "node1:0");
+  CHECK(options.cluster.targets == std::vector<std::string>{"node1:0", "node2"});
   CHECK(options.cluster.cores == "2");
   CHECK(options.cluster.memory == "8G");
   CHECK(options.cluster.host == "http://h:1");
@@ -232,8 +232,8 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
   CHECK(!parsed({"--to", "here"}).to_cluster);
   // A command of a run has HAKURUN_NAME in its environment, and may be hakurun itself.
   CHECK(parsed({}, {{"HAKURUN_NAME", "lr=1"}}).cluster.name.empty());
-  for (const char* local : {"--nice=1", "--load=2", "--memfree=1G", "--gpus=0", "--stdin", "--jobserver", "--shell",
-                            "--ungroup", "--delay=1s", "--timeout=3s", "--jobs=2", "--parallel"}) {
+  for (const char* local : {"--nice=1", "--load=2", "--memfree=1G", "--gpus=0", "--stdin", "--jobserver", "--ungroup",
+                            "--delay=1s", "--timeout=3s"}) {
     CAPTURE(local);
     const auto refused = parse({"--to=cluster", local, "command"});
     REQUIRE(!refused);
@@ -244,5 +244,6 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
     REQUIRE(!refused);
     CHECK(refused.error().message == "--target, --cores, --memory, --host and --name need --to cluster");
   }
-  CHECK(!parse({"--to", "cluster", "--target", "a", "--target", "b", "command"}));
+  CHECK(!parse({"--to", "cluster", "--jobs=50%", "command"}));
+  CHECK(!parse({"--to", "cluster", "--target", "", "command"}));
 }

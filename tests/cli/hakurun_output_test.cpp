@@ -225,7 +225,7 @@ TEST_CASE("what has been taken out of the file is given back") {
 TEST_CASE("without room the output is still written, with an error that says so") {
   const char* const before = ::getenv("TMPDIR");
   const std::string restored = before == nullptr ? "" : before;
-  ::setenv("TMPDIR", "/nowhere", 1);
+  ::setenv("TMPDIR", "/dev/null/nowhere", 1);
   Rig rig({});
   rig.output.begin(1);
   const auto added = rig.output.add(1, kOut, std::string(100'000, 'z'));

@@ -107,6 +107,23 @@ def check_kill(cluster):
     assert len(ends) == 20000 and {fields[4] for fields in ends.values()} == {"killed"}
 
 
+def check_kill_pending(cluster, call):
+    body = sweep_of(["sleep", {"axis": "s"}], [{"name": "s", "first": 1001, "last": 1500}], cores=1, max_running=2)
+    batch = submit(cluster, body).stdout.strip()
+    first = str(int(batch) + 1)
+    cluster.wait_until(lambda: cluster.status(first)["status"] == "running", "the first one runs")
+    cluster.wait_until(lambda: len(cluster.json("--list-tasks", "--batch", batch, "--state", "running")["tasks"]) == 2,
+                       "two run")
+    waiting = cluster.status(str(int(batch) + 3))
+    assert waiting["status"] == "pending" and "its batch runs 2 at once" in str(waiting), waiting
+    done = cluster.client("--kill-pending", batch, check=0)
+    assert "498 tasks ended before they started" in done.stdout + done.stderr, done
+    assert len(cluster.json("--list-tasks", "--batch", batch, "--state", "running")["tasks"]) == 2
+    call.json("POST", f"/api/v1/tasks/{batch}/kill-pending", {}, 409)
+    cluster.client("--kill", batch, check=0)
+    cluster.client("--wait-for", batch, check=1)
+
+
 def check_refusals(cluster, call):
     good = sweep_of(["true"], [{"name": "a", "values": ["1"]}])
     for change, place in (({"words": [{"axis": "b"}]}, ["sweep", "words", 0, "axis"]), ({"axes": 1}, ["sweep", "axes"]),
@@ -119,8 +136,9 @@ def check_refusals(cluster, call):
     call.json("POST", "/api/v1/batches/1/ends", {}, 404)
     done = submit(cluster, {"argv": ["x"]}, check=2)
     assert done.stderr == "hakuriver.client: --sweep: -: 'sweep' is required\n", done.stderr
-    done = cluster.client("--sweep", "/nowhere", check=3)
-    assert done.stderr == "hakuriver.client: --sweep: '/nowhere' cannot be read\n", done.stderr
+    nowhere = cluster.home / "nowhere"
+    done = cluster.client("--sweep", nowhere, check=3)
+    assert done.stderr == f"hakuriver.client: --sweep: '{nowhere}' cannot be read\n", done.stderr
 
 
 def memory_of(process):
@@ -153,6 +171,7 @@ def main():
         check_commands(cluster)
         check_two_nodes(cluster)
         check_kill(cluster)
+        check_kill_pending(cluster, call)
         check_refusals(cluster, call)
         check_million(cluster, call)
 

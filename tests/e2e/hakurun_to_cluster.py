@@ -99,6 +99,50 @@ def check_halt(runs):
     assert not live, live
 
 
+def check_halt_soon(runs):
+    """What runs ends as it likes, and nothing more starts."""
+    log, gate = runs.cluster.home / "log3", runs.cluster.home / "gate3"
+    script = f'[ $1 != 1 ] || exit 3; while [ ! -e {gate} ]; do sleep 0.05; done; echo $1'
+    words = ["--to", "cluster", "--cores", "1", "--halt", "soon", "--name", "soon", "--joblog", log, "sh", "-c", script,
+             "sh", "span:1..500"]
+    with subprocess.Popen([runs.hakurun, *words], env=runs.cluster.environment(), cwd=runs.cluster.home, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        pending = lambda: runs.cluster.json("--list-tasks", "--name", "soon", "--state", "pending")["tasks"]
+        killed = lambda: runs.cluster.json("--list-tasks", "--name", "soon", "--state", "killed")["tasks"]
+        runs.cluster.wait_until(lambda: killed() and not pending(), "what waits is ended")
+        gate.touch()
+        out, said = running.communicate(timeout=PATIENCE)
+    ran = len(out.split())
+    assert running.returncode == 1 and 1 <= ran < 400, (running.returncode, ran, said)
+    assert f"halted: {ran + 1} of 500 ended, 0 stopped, {499 - ran} not started" in said, (ran, said)
+    assert len(log.read_text().splitlines()) == 1 + ran + 1
+    tasks = runs.cluster.json("--list-tasks", "--name", "soon", "--limit", "1000")["tasks"]
+    assert sum(task["status"] == "completed" for task in tasks) == ran, ran
+
+
+def check_limit(runs):
+    """At most so many at once, also where some are tried again."""
+    count = runs.cluster.home / "count"
+    count.mkdir()
+    script = (f'mkdir {count}/$1 2>/dev/null; touch {count}/$1/$$; ls {count}/*/ | grep -c "^[0-9]"; sleep 0.05; '
+              f'rm {count}/$1/$$; [ $1 != 3 ] || [ -e {count}/tried ] || {{ touch {count}/tried; exit 1; }}')
+    done = runs.to_cluster("-j", "3", "--retries", "1", "sh", "-c", script, "sh", "span:1..30")
+    seen = [int(line) for line in done.stdout.split()]
+    assert len(seen) == 31 and max(seen) <= 3, seen
+
+
+def check_targets(runs):
+    for targets in (("node1",), ("node2", "node1")):
+        runs.to_cluster("--name", "-".join(targets), *(word for each in targets for word in ("--target", each)), "sh",
+                        "-c", "sleep 0.0$1", "sh", "span:1..9", "span:1..20")
+        tasks = runs.cluster.json("--list-tasks", "--name", "-".join(targets), "--limit", "1000")["tasks"]
+        assert len(tasks) == 180 and {task["assigned_node"] for task in tasks} == set(targets)
+    done = runs.to_cluster("--target", "node1:0", "--target", "node1", "true", check=None)
+    assert done.returncode != 0 and "'node1' is there before" in done.stderr, done
+    done = runs.to_cluster("--target", "nowhere", "--target", "node1", "echo", "span:1..3")
+    assert "nowhere: there is no node 'nowhere'" in done.stderr, done
+
+
 def check_interrupt(runs):
     with subprocess.Popen([runs.hakurun, "--to", "cluster", "--name", "long", "sleep", "span:301..340"],
                           env=runs.cluster.environment(), cwd=runs.cluster.home, stdin=subprocess.DEVNULL,
@@ -127,7 +171,8 @@ def check_death(runs):
 def check_refusals(runs):
     before = len(runs.batches())
     for words, line in ((("--to", "cluster", "--nice", "3", "true"), "--nice does not go with --to cluster"),
-                        (("--to", "cluster", "-j", "3", "true"), "--jobs or --parallel does not go with --to cluster"),
+                        (("--to", "cluster", "-j", "50%", "true"),
+                         "--jobs: with --to cluster expected a number: there is no one machine's CPUs"),
                         (("--to", "cluster", "--stdin", "true"), "--stdin does not go with --to cluster"),
                         (("--to", "mars", "true"), "--to: expected here or cluster"),
                         (("--cores", "3", "true"),
@@ -144,7 +189,8 @@ def check_refusals(runs):
 def main():
     with Cluster(sys.argv[1], nodes=("node1", "node2")) as cluster:
         runs = Runs(cluster)
-        for check in (check_same_as_here, check_shell, check_records, check_journal, check_retries, check_halt, check_interrupt,
+        for check in (check_same_as_here, check_shell, check_records, check_journal, check_retries, check_halt, check_halt_soon, check_limit,
+                      check_targets, check_interrupt,
                       check_death, check_refusals):
             begin = time.monotonic()
             check(runs)

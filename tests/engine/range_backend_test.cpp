@@ -37,6 +37,7 @@ class RangeBackend : public Backend {
       if (order.count == 0) waiting_.pop_front();
       AttemptEnd end;
       end.outcome = {OutcomeKind::exited, attempt == 1 && index % 7 == 0 ? 1 : 0};
+      end.is_withdrawn = is_withdrawing && index % 2 == 0;
       end.ended_at = engine::monotonic_now();
       events.started(index, attempt, 0);
       events.ended(index, attempt, end);
@@ -44,6 +45,7 @@ class RangeBackend : public Backend {
     return Unit{};
   }
 
+  void withdraw() override { is_withdrawing = true; }
   void stop_all(StopHow how) override { stops.push_back(how); }
   void stop(std::uint64_t, StopHow) override {}
   Status watch(int) override { return Unit{}; }
@@ -52,6 +54,7 @@ class RangeBackend : public Backend {
 
   std::vector<StartOrder> orders;
   std::vector<StopHow> stops;
+  bool is_withdrawing = false;
 
  private:
   std::deque<StartOrder> waiting_;
@@ -80,4 +83,28 @@ TEST_CASE("a backend of ranges gets the whole plan in one order, and its ends co
   const auto text = hakuriver::test::contents_of(scratch / "log");
   CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 10'000 + static_cast<std::ptrdiff_t>(kFailedOnce));
   CHECK(text.find("\tn=9999\t1\t") != std::string::npos);
+}
+
+TEST_CASE("after a halt a backend gives back what it has not started, which then counts as not started") {
+  const ScratchDirectory scratch;
+  const NamedScript plan("true", 10'000);
+  RunOptions options;
+  options.halt = {HaltPolicy::When::soon, 1, 0};
+  options.joblog = scratch / "log";
+  std::uint64_t ended = 0;
+  RunEvents events;
+  events.ended = [&ended](const RunEnd&) { ++ended; };
+  RangeBackend backend;
+  const auto summary = run_sweep(plan, options, events, backend);
+  REQUIRE(summary);
+  CHECK(backend.is_withdrawing);
+  CHECK(backend.stops.empty());
+  CHECK(summary->halted);
+  CHECK(summary->not_started == 4'500);  // of the first thousand all had ended
+  CHECK(summary->succeeded + summary->failed == 5'500);
+  CHECK(summary->attempts == 5'500);
+  CHECK(summary->stopped == 0);
+  CHECK(ended == 5'500);
+  const auto text = hakuriver::test::contents_of(scratch / "log");
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 5'500);
 }

@@ -18,7 +18,6 @@
 #include <optional>
 #include <vector>
 
-#include "hakuriver/backend.hpp"
 #include "hakuriver/run/running_ranges.hpp"
 #include "hakuriver/run/runtime_median.hpp"
 #include "hakuriver/run/schedule_policy.hpp"
@@ -29,31 +28,6 @@
 
 namespace hakuriver {
 inline namespace v1 {
-
-// The attempt-th try at the positions first, first + 1, ...
-struct PlannedStart {
-  std::uint64_t first = 0;
-  std::uint64_t count = 1;
-  std::uint32_t attempt = 1;
-};
-
-struct StopOrder {
-  std::optional<std::uint64_t> position;  // none: all that run
-  StopHow how = StopHow::terminate;
-  bool operator==(const StopOrder&) const = default;
-};
-
-struct AttemptReport {
-  bool exited_well = false;  // with 0
-  bool signaled = false;
-  bool timed_out = false;  // by its backend
-  std::chrono::microseconds elapsed{0};
-};
-
-struct AttemptVerdict {
-  EndVerdict verdict = EndVerdict::failed;
-  bool timed_out = false;
-};
 
 class RunSchedule {
  public:
@@ -125,8 +99,8 @@ class RunSchedule {
     return verdict;
   }
 
-  // Where nothing more starts anyway: the attempt was ended before it had started, and counts as never made. False where
-  // the run goes on, or no such attempt runs.
+  // Where nothing more starts anyway: the attempt was ended before it had started, and counts as never made. False
+  // where the run goes on, or no such attempt runs.
   bool withdrawn(std::uint64_t position, std::uint32_t attempt) {
     const auto range = running_.find(position);
     if (!is_stopping_ || !range || range->attempt != attempt) return false;
