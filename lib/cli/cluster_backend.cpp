@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "cli/cluster_lines.hpp"
 #include "engine/child_process.hpp"
 #include "engine/write_all.hpp"
 #include "hakuriver/task_sweep.hpp"
+#include "platform/random.hpp"
 #include "platform/system_error.hpp"
 #include "wire/json_text.hpp"
 #include "wire/task_sweep_text.hpp"
@@ -160,16 +162,68 @@ std::vector<std::string> ClusterBackend::open_batches() const {
   return ids;
 }
 
-// One request for all that waits.
+// What an earlier run has submitted and not seen the end of is followed; all else that waits is one request.
 Status ClusterBackend::submit() {
+  if (!std::exchange(has_log_, true)) {
+    auto log = SubmissionLog::open(options_.joblog, options_.resumes);
+    if (!log) return log.error();
+    log_ = std::move(*log);
+    for (const auto& earlier : log_.take_earlier()) {
+      if (const auto attached = attach(earlier); !attached) return attached;
+    }
+    if (!may_submit()) return Unit{};
+  }
   Batch batch;
   batch.tasks = std::exchange(pending_, {});
-  const auto text = describe(batch.tasks);
-  if (!text) return text.error();
-  const auto input = file_of(*text);
+  auto id = platform::random_hex(16);
+  const auto places = places_of(batch.tasks);
+  const auto sweep = describe_sweep(places);
+  if (!id || !sweep) return id ? sweep.error() : id.error();
+  batch.submission = std::move(*id);
+  if (const auto noted = log_.submitted(batch.submission, digest_of(*sweep), places); !noted) return noted;
+  return follow(std::move(batch), *sweep);
+}
+
+// Of its tasks the run hears what it waits for, but not of those that it knows to have ended.
+Status ClusterBackend::attach(const LoggedSubmission& earlier) {
+  const auto sweep = describe_sweep(earlier.places);
+  if (!sweep || digest_of(*sweep) != earlier.digest) {
+    if (on_batch_) on_batch_("an earlier run's batch " + earlier.batch + " with other commands may go on");
+    return Unit{};
+  }
+  Batch batch;
+  batch.submission = earlier.id;
+  std::unordered_map<std::uint64_t, std::size_t> open;  // by index in the plan: in the batch
+  for (const auto& range : earlier.places) {
+    for (std::uint64_t i = 0; i < range.count; ++i) {
+      open.emplace(range.first + i, batch.tasks.size());
+      batch.tasks.push_back({range.first + i, kNotAwaited});
+    }
+  }
+  for (const auto& range : earlier.ended) {
+    const std::uint64_t end = std::min<std::uint64_t>(range.first + range.count, batch.tasks.size());
+    for (std::uint64_t i = range.first; i < end; ++i) open.erase(batch.tasks[static_cast<std::size_t>(i)].index);
+  }
+  const std::size_t before = pending_.size();
+  std::erase_if(pending_, [&](const Attempt& task) {
+    const auto found = open.find(task.index);
+    if (found == open.end()) return false;
+    batch.tasks[found->second].attempt = task.attempt;
+    return true;
+  });
+  if (pending_.size() == before) return Unit{};
+  batch.id = earlier.batch;
+  return follow(std::move(batch), *sweep);
+}
+
+// A request that the host may have is made again with its id, which makes it the same one.
+Status ClusterBackend::follow(Batch batch, const std::string& sweep) {
+  std::vector<std::string> words{"--follow-batch", std::exchange(batch.id, {}), "--with-outputs"};
+  if (words[1].empty()) words = {"--sweep", "-", "--follow", "--with-outputs"};
+  const auto input = file_of(describe(sweep, batch.submission));
   auto pipe = engine::make_pipe();
   if (!input.is_open() || !pipe.read_end.is_open()) return platform::system_error("cannot make a pipe", errno);
-  const auto client = client_.start({"--sweep", "-", "--follow", "--with-outputs"}, input.get(), pipe.write_end.get());
+  const auto client = client_.start(std::move(words), input.get(), pipe.write_end.get());
   if (!client) return client.error();
   batch.client = *client;
   batch.lines = std::move(pipe.read_end);
@@ -177,7 +231,7 @@ Status ClusterBackend::submit() {
   return Unit{};
 }
 
-Result<std::string> ClusterBackend::describe(const std::vector<Attempt>& tasks) const {
+std::vector<PlaceRange> ClusterBackend::places_of(const std::vector<Attempt>& tasks) {
   std::vector<PlaceRange> places;
   for (const auto& task : tasks) {
     if (!places.empty() && places.back().first + places.back().count == task.index) {
@@ -186,11 +240,22 @@ Result<std::string> ClusterBackend::describe(const std::vector<Attempt>& tasks) 
       places.push_back({task.index, 1});
     }
   }
+  return places;
+}
+
+Result<std::string> ClusterBackend::describe_sweep(std::vector<PlaceRange> places) const {
   const auto sweep = TaskSweep::make(sweep_, {}, std::move(places));
   if (!sweep) return Error{sweep.error().code, "--to cluster: the sweep " + sweep.error().message};
   std::string text;
+  wire::append_task_sweep(text, *sweep);
+  return text;
+}
+
+std::string ClusterBackend::describe(const std::string& sweep, const std::string& submission) const {
+  std::string text;
   wire::ObjectWriter object(text);
-  wire::append_task_sweep(object.member("sweep"), *sweep);
+  object.member("sweep") += sweep;
+  object.text("submission_id", submission);
   if (!environment_.empty()) append_variables(object.member("environment"), environment_);
   if (!options_.cores.empty()) object.text("cores", options_.cores);
   if (!options_.memory.empty()) object.text("memory", options_.memory);
@@ -221,7 +286,7 @@ Status ClusterBackend::take_text(Batch& batch, BackendEvents& events) {
       const auto part =
           text.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(batch.output_left, text.size())));
       const Attempt& task = batch.tasks[static_cast<std::size_t>(batch.output_task)];
-      events.output(task.index, task.attempt, batch.output_stream, part);
+      if (task.attempt != kNotAwaited) events.output(task.index, task.attempt, batch.output_stream, part);
       batch.output_left -= part.size();
       text.remove_prefix(part.size());
       continue;
@@ -246,8 +311,12 @@ Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEve
   }
   if (const auto* taken = std::get_if<BatchLine>(&*parsed)) {
     batch.id = taken->id;
-    if (on_batch_) on_batch_(batch.id, batch.tasks.size());
-    for (const auto& task : batch.tasks) events.started(task.index, task.attempt, 0);
+    const std::string tasks = std::to_string(batch.tasks.size()) + (batch.tasks.size() == 1 ? " task" : " tasks");
+    if (on_batch_) on_batch_("batch " + batch.id + " on the cluster: " + tasks);
+    if (const auto noted = log_.taken(batch.submission, batch.id); !noted) return noted;
+    for (const auto& task : batch.tasks) {
+      if (task.attempt != kNotAwaited) events.started(task.index, task.attempt, 0);
+    }
     if (!batch.to_be_asked.empty()) client_.ask(batch.to_be_asked, batch.id);
     return Unit{};
   }
@@ -257,16 +326,16 @@ Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEve
     AttemptEnd told = end.end;
     told.ended_at = engine::monotonic_now();
     ++batch.ended;
-    events.ended(task.index, task.attempt, told);
+    if (task.attempt != kNotAwaited) events.ended(task.index, task.attempt, told);
   }
-  return Unit{};
+  return log_.ended(batch.submission, end.first, end.count);
 }
 
 // The client has ended.
 Status ClusterBackend::finish(Batch& batch) {
   ::waitpid(std::exchange(batch.client, -1), nullptr, 0);
   client_.forget(batch.id);
-  if (batch.ended == batch.tasks.size()) return Unit{};
+  if (batch.ended == batch.tasks.size()) return log_.done(batch.submission);
   if (batch.id.empty()) return Error{Errc::unavailable, "--to cluster: the sweep was not submitted"};
   return Error{Errc::unavailable, "--to cluster: batch " + batch.id +
                                       " is no longer followed, and goes on (hakuriver.client --follow-batch " +

@@ -16,6 +16,7 @@
 
 #include "cli/cluster_client.hpp"
 #include "cli/cluster_options.hpp"
+#include "cli/submission_log.hpp"
 #include "hakuriver/backend.hpp"
 #include "hakuriver/command_sweep.hpp"
 #include "platform/descriptor.hpp"
@@ -43,8 +44,8 @@ class ClusterBackend : public Backend {
   Status wait(std::optional<MonotonicTime> deadline, BackendEvents& events) override;
   bool settle() override;
 
-  // Is told the id of each batch that the host has taken, and how many tasks it has.
-  void on_batch(std::function<void(const std::string& id, std::size_t tasks)> told) { on_batch_ = std::move(told); }
+  // Is told a line of each batch that the host has taken, and of those that may go on without this run.
+  void on_batch(std::function<void(const std::string& line)> told) { on_batch_ = std::move(told); }
 
   // The batches that were submitted and have not ended.
   std::vector<std::string> open_batches() const;
@@ -54,9 +55,11 @@ class ClusterBackend : public Backend {
     std::uint64_t index = 0;  // in the plan
     std::uint32_t attempt = 1;
   };
+  static constexpr std::uint32_t kNotAwaited = 0;  // the attempt of a task whose end the run knows
   // A submission that is being followed.
   struct Batch {
     std::vector<Attempt> tasks;  // by their index in the batch
+    std::string submission;      // our id for it
     std::string id;              // empty: not yet taken
     std::uint64_t ended = 0;
     pid_t client = -1;
@@ -71,7 +74,11 @@ class ClusterBackend : public Backend {
   ClusterBackend(CommandSweep sweep, ClusterOptions options, std::string client);
 
   Status submit();
-  Result<std::string> describe(const std::vector<Attempt>& tasks) const;
+  Status attach(const LoggedSubmission& earlier);
+  Status follow(Batch batch, const std::string& sweep);
+  static std::vector<PlaceRange> places_of(const std::vector<Attempt>& tasks);
+  Result<std::string> describe_sweep(std::vector<PlaceRange> places) const;
+  std::string describe(const std::string& sweep, const std::string& submission) const;
   Status take_input(Batch& batch, BackendEvents& events);
   Status take_text(Batch& batch, BackendEvents& events);
   Status take_line(Batch& batch, std::string_view line, BackendEvents& events);
@@ -85,7 +92,9 @@ class ClusterBackend : public Backend {
   std::vector<std::string> environment_;
   std::string working_directory_;
   ClusterClient client_;
-  std::function<void(const std::string&, std::size_t)> on_batch_;
+  SubmissionLog log_;
+  bool has_log_ = false;  // opened at the first submission, when the run has its joblog
+  std::function<void(const std::string&)> on_batch_;
   std::vector<Attempt> pending_;
   std::deque<Batch> batches_;
   std::vector<int> watched_;

@@ -14,6 +14,8 @@ struct ClusterOptions {
   std::string memory;
   std::string host;
   std::string name;
+  std::string joblog;    // of the run; empty: none
+  bool resumes = false;  // it goes on with the joblog
 };
 
 }  // namespace hakuriver::cli

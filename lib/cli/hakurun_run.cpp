@@ -69,9 +69,7 @@ class SweepRun {
         control_(std::move(control)),
         output_(patient_writer(), streams.out, streams.err, style_of(options, jobs_)) {
     if (!cluster_) return;
-    cluster_->on_batch([this](const std::string& id, std::size_t tasks) {
-      report_.say("batch " + id + " on the cluster: " + std::to_string(tasks) + (tasks == 1 ? " task" : " tasks"));
-    });
+    cluster_->on_batch([this](const std::string& line) { report_.say(line); });
   }
 
   int run() {
@@ -240,6 +238,8 @@ Result<std::unique_ptr<ClusterBackend>> open_cluster(const CommandSweep& sweep, 
   if (!options.to_cluster) return std::unique_ptr<ClusterBackend>();
   const auto& children = options.run.children;
   ClusterOptions wanted = options.cluster;
+  wanted.joblog = options.run.joblog;
+  wanted.resumes = options.run.resume || options.run.retry_failed;
   if (options.jobs) wanted.max_running = options.jobs->value;
   auto cluster = ClusterBackend::make(options.shell ? sweep.as_shell_lines() : sweep, std::move(wanted),
                                       children.environment, children.working_directory);

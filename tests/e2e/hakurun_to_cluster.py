@@ -168,6 +168,32 @@ def check_death(runs):
     runs.cluster.client("--wait-for", tasks[0]["batch_id"], check=0)
 
 
+def check_resumed_death(runs):
+    """What still runs on the cluster when hakurun dies is followed by the run that resumes it, and not started twice."""
+    log, ran, gate = (runs.cluster.home / name for name in ("log4", "ran4", "gate4"))
+    ran.mkdir()
+    script = (f'echo "$1" >> {ran}/$1; [ $1 != 2 ] || [ -e {gate} ] || exit 1; [ $1 -lt 4 ] || '
+              f'while [ ! -e {gate} ]; do sleep 0.05; done; echo "$1"')
+    words = ("--to", "cluster", "--cores", "0", "--name", "resumed", "--joblog", log, "sh", "-c", script, "sh", "span:1..8")
+    with subprocess.Popen([runs.hakurun, *words], env=runs.cluster.environment(), cwd=runs.cluster.home,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        record = runs.cluster.home / "log4.cluster"
+        runs.cluster.wait_until(lambda: record.exists() and len([line for line in record.read_text().splitlines()
+                                                                 if line.startswith("end ")]) == 3, "three ended")
+        running.kill()
+    runs.cluster.wait_until(lambda: len(list(ran.iterdir())) == 8, "all have started")
+    before = runs.batches()
+    gate.touch()
+    done = runs.run("--resume", *words)
+    assert sorted(done.stdout.split()) == ["2", "4", "5", "6", "7", "8"], done
+    new = runs.batches() - before
+    assert len(new) == 1 and len(runs.cluster.json("--list-tasks", "--batch", new.pop())["tasks"]) == 1
+    counts = {path.name: len(path.read_text().splitlines()) for path in ran.iterdir()}
+    assert counts == {str(i): 2 if i == 2 else 1 for i in range(1, 9)}, counts
+    assert not record.exists()
+    assert "8 of 8 left out" in runs.run("--resume", *words).stderr
+
+
 def check_refusals(runs):
     before = len(runs.batches())
     for words, line in ((("--to", "cluster", "--nice", "3", "true"), "--nice does not go with --to cluster"),
@@ -191,7 +217,7 @@ def main():
         runs = Runs(cluster)
         for check in (check_same_as_here, check_shell, check_records, check_journal, check_retries, check_halt, check_halt_soon, check_limit,
                       check_targets, check_interrupt,
-                      check_death, check_refusals):
+                      check_death, check_resumed_death, check_refusals):
             begin = time.monotonic()
             check(runs)
             print(f"{check.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
