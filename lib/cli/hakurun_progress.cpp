@@ -54,7 +54,8 @@ std::string rate_text(double rate) {
 
 std::string progress_text(const ProgressCounts& counts, std::chrono::milliseconds elapsed, std::size_t columns) {
   std::string text = std::to_string(counts.done) + "/" + std::to_string(counts.total) + " done, " +
-                     std::to_string(counts.failed) + " failed, " + std::to_string(counts.running) + " running";
+                     std::to_string(counts.failed) + " failed, " + std::to_string(counts.running) +
+                     (counts.on_cluster ? " on the cluster" : " running");
   if (counts.skipped > 0) text += ", " + std::to_string(counts.skipped) + " skipped";
   const double seconds = std::chrono::duration<double>(elapsed).count();
   if (counts.done > 0 && seconds > 0) {

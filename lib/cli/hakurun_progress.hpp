@@ -13,10 +13,11 @@ struct ProgressCounts {
   std::uint64_t failed = 0;
   std::uint64_t running = 0;
   std::uint64_t skipped = 0;
+  bool on_cluster = false;  // those running were given to a cluster, where some may wait for a place
 };
 
 // "12/100 done, 1 failed, 4 running, 3.2/s, 27s left", and "50 skipped" before the rate where some are: at most
-// `columns` wide.
+// `columns` wide. "88 on the cluster" where it is not told which of them run.
 std::string progress_text(const ProgressCounts& counts, std::chrono::milliseconds elapsed, std::size_t columns);
 
 class Progress {

@@ -42,6 +42,7 @@ RunReport::RunReport(const HakurunOptions& options, std::uint64_t size, bool cap
       progress_kind_(kind_of(options, size, captured, streams.err)),
       progress_(progress_kind_, streams.err, Progress::Clock::now()) {
   counts_.total = size;
+  counts_.on_cluster = options.to_cluster;
 }
 
 void RunReport::take_skip() {

@@ -80,6 +80,7 @@ TEST_CASE("progress says what is done, how fast it goes, and how long it will ta
       {{6, 6, 0, 0}, 2s, "6/6 done, 0 failed, 0 running, 3.0/s"},
       {{1'000'000'000'000, 1, 0, 1}, 1s, "1/1000000000000 done, 0 failed, 1 running, 1.0/s, 11574d01h left"},
       {{5, 1, 0, 2, 95}, 1s, "1/5 done, 0 failed, 2 running, 95 skipped, 1.0/s, 4s left"},
+      {{100, 12, 0, 88, 0, true}, 6s, "12/100 done, 0 failed, 88 on the cluster, 2.0/s, 44s left"},
       {{300, 100, 0, 1}, 100s, "100/300 done, 0 failed, 1 running, 1.0/s, 3m20s left"},
   };
   for (const auto& row : rows) CHECK(progress_text(row.counts, row.elapsed, 120) == row.text);
