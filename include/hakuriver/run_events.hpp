@@ -71,7 +71,9 @@ struct RunSummary {
 
 // Called on the thread that runs, in the order in which things happened; each may be empty. All of a command's output
 // that was written before its process ended comes before its end; what processes that it left behind write later comes
-// after it, as long as the run lasts.
+// after it, as long as the run lasts. An end is told before it is written to the journal: a run that dies between the
+// two is gone on with by running that command again, and what its end was told for, such as showing its output, is not
+// lost.
 struct RunEvents {
   std::function<void(const RunStart&)> started;
   std::function<void(const RunOutput&)> output;

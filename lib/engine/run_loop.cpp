@@ -289,15 +289,16 @@ void RunLoop::ended(std::uint64_t index, std::uint32_t attempt, const AttemptEnd
   if (!verdict) return;
   const RunEnd told{index,     attempt,        live.slot,   verdict->verdict, verdict->timed_out, end.outcome,
                     end.usage, end.started_at, end.elapsed, end.message,      live.command};
-  record(live, told);
-  if (events_.ended) events_.ended(told);
-}
-
-void RunLoop::record(Live& live, const RunEnd& end) {
   if (!live.folder.path.empty()) {
-    const auto finished = ResultFolders::finish(live.folder, end);
+    const auto finished = ResultFolders::finish(live.folder, told);
     if (!finished) fail(finished.error());
   }
+  // Told before it is in the journal: what the journal has is left out by the next run, whatever became of its output.
+  if (events_.ended) events_.ended(told);
+  record(live, told);
+}
+
+void RunLoop::record(const Live& live, const RunEnd& end) {
   if (!records_.journal || failure_) return;
   const std::string name = journal_text(std::string_view(live.command.name));
   JournalEntry entry;

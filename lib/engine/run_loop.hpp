@@ -68,7 +68,7 @@ class RunLoop : private BackendEvents, private Obedient {
   std::optional<MonotonicTime> wait_until(bool more) const;
   void obey_schedule();
   Live take_live(std::uint64_t index);
-  void record(Live& live, const RunEnd& end);
+  void record(const Live& live, const RunEnd& end);
   void fail(const Error& error);
   void notice(const std::string& line) const;
 
