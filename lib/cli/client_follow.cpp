@@ -20,8 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kHold{20};     // by the host, while nothing ends
-constexpr seconds kSilence{35};  // of a host that should have answered by then
+constexpr seconds kHold{20};            // by the host, while nothing ends
+constexpr seconds kSilence{35};         // of a host that should have answered by then
+constexpr std::uint64_t kShort = 4096;  // bytes of an output that comes with its end
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{2000};
 
@@ -98,6 +99,7 @@ class Following {
     wire::BatchEndsQuery query;
     query.open = open_.ranges();
     query.wait_seconds = kHold.count();
+    if (session_.options().fetches_outputs) query.output_bytes = kShort;
     const http::HttpCall call{.method = "POST",
                               .path = "/api/v1/batches/" + to_string(batch_) + "/ends",
                               .body = wire::encode(query),
@@ -116,39 +118,64 @@ class Following {
   }
 
   // False where nobody takes it, or a signal came.
-  bool tell(const std::vector<EndRecord>& ends) {
-    std::string lines;
-    for (const auto& end : ends) {
+  bool tell(const wire::BatchEnds& answer) {
+    lines_.clear();
+    for (const auto& end : answer.ends) {
       const std::uint64_t index = end.first.value - task_of(batch_, 0).value;
       if (!open_.close(index, end.count)) continue;
       all_good_ = all_good_ && end.status == TaskStatus::completed;
-      if (session_.options().fetches_outputs && end.stdout_bytes + end.stderr_bytes > 0) {
-        if (!session_.print(std::exchange(lines, {})) || !fetch(end, index)) return false;
-      }
-      lines += line_of(end, index);
+      if (session_.options().fetches_outputs && !tell_outputs(end, answer.outputs)) return false;
+      lines_ += line_of(end, index);
     }
-    return lines.empty() || session_.print(lines);
+    return lines_.empty() || session_.print(lines_);
   }
 
-  bool fetch(const EndRecord& end, std::uint64_t index) {
-    return (end.stdout_bytes == 0 || fetch(end.first, index, "stdout")) &&
-           (end.stderr_bytes == 0 || fetch(end.first, index, "stderr"));
-  }
-
-  bool fetch(TaskId task, std::uint64_t index, std::string_view stream) {
-    bool is_taken = true;
-    const std::string begin = "output " + std::to_string(index) + ' ' + std::string(stream) + ' ';
-    const http::HttpCall call{.path = "/api/v1/tasks/" + to_string(task) + '/' + std::string(stream)};
-    const auto reply = session_.host().receive(call, [&](std::string_view bytes) {
-      is_taken = session_.print(begin + std::to_string(bytes.size()) + '\n') && session_.print(bytes);
-      return is_taken;
-    });
-    if (interruption_.signal() != 0 || !is_taken) return false;
-    if (reply && reply->status == 200) return true;
-    session_.complain("the " + std::string(stream) + " of task " + to_string(task) +
-                      " cannot be had: " + (reply ? wire::decode_error(reply->body) : reply.error().message));
-    all_good_ = false;
+  bool tell_outputs(const EndRecord& end, const std::vector<wire::EndOutput>& outputs) {
+    auto at = std::lower_bound(outputs.begin(), outputs.end(), end.first,
+                               [](const wire::EndOutput& output, TaskId task) { return output.task < task; });
+    for (const bool is_stderr : {false, true}) {
+      const std::uint64_t written = is_stderr ? end.stderr_bytes : end.stdout_bytes;
+      if (at != outputs.end() && at->task == end.first && at->is_stderr == is_stderr) {
+        lines_ += begin_of_output(end.first, is_stderr, at->bytes.size()) + at->bytes;
+        ++at;
+      } else if (written > 0 && !(session_.print(std::exchange(lines_, {})) && fetch(end.first, is_stderr, written))) {
+        return false;
+      }
+    }
     return true;
+  }
+
+  std::string begin_of_output(TaskId task, bool is_stderr, std::size_t bytes) const {
+    return "output " + std::to_string(task.value - task_of(batch_, 0).value) + (is_stderr ? " stderr " : " stdout ") +
+           std::to_string(bytes) + '\n';
+  }
+
+  // A reply holds a part of a long output.
+  bool fetch(TaskId task, bool is_stderr, std::uint64_t written) {
+    const std::string stream = is_stderr ? "stderr" : "stdout";
+    for (std::uint64_t position = 0; position < written;) {
+      const std::uint64_t before = position;
+      bool is_taken = true;
+      const http::HttpCall call{.path = "/api/v1/tasks/" + to_string(task) + '/' + stream +
+                                        "?offset=" + std::to_string(position)};
+      const auto reply = session_.host().receive(call, [&](std::string_view bytes) {
+        position += bytes.size();
+        is_taken = session_.print(begin_of_output(task, is_stderr, bytes.size())) && session_.print(bytes);
+        return is_taken;
+      });
+      if (interruption_.signal() != 0 || !is_taken) return false;
+      const bool is_good = reply && reply->status == 200;
+      if (is_good && position != before) continue;
+      session_.complain("the " + stream + " of task " + to_string(task) + " cannot be had: " + reason_of(reply));
+      all_good_ = false;
+      return true;
+    }
+    return true;
+  }
+
+  static std::string reason_of(const Result<HttpReply>& reply) {
+    if (!reply) return reply.error().message;
+    return reply->status == 200 ? "it is shorter than it was" : wire::decode_error(reply->body);
   }
 
   int interrupted() {
@@ -161,6 +188,7 @@ class Following {
   const BatchId batch_;
   OpenTasks open_;
   Interruption interruption_;
+  std::string lines_;  // to be printed
   bool all_good_ = true;
 };
 

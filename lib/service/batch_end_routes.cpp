@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/end_outputs.hpp"
 #include "service/people_routes.hpp"
 #include "wire/batch_ends.hpp"
 
@@ -11,9 +12,10 @@ namespace hakuriver::service {
 namespace {
 
 // What has ended of the tasks that are asked for, at most so many records, in the order of the tasks.
-Result<std::vector<EndRecord>> read_ends(TaskReader& reader, BatchId batch, const wire::BatchEndsQuery& query) {
+Result<wire::BatchEnds> read_ends(TaskReader& reader, BatchId batch, const wire::BatchEndsQuery& query) {
   static constexpr PlaceRange kAll{0, kMaxBatchTasks};
-  std::vector<EndRecord> ends;
+  wire::BatchEnds answer;
+  std::vector<EndRecord>& ends = answer.ends;
   const auto take = [&](const PlaceRange& range) -> Status {
     const TaskId first = task_of(batch, range.first);
     const TaskId last = task_of(batch, range.first + range.count - 1);
@@ -36,7 +38,7 @@ Result<std::vector<EndRecord>> read_ends(TaskReader& reader, BatchId batch, cons
     if (ends.size() >= query.limit) break;
     if (auto taken = take(range); !taken) return taken.error();
   }
-  return ends;
+  return answer;
 }
 
 void show_ends(const PeopleServices& services, RouteCall call) {
@@ -48,10 +50,11 @@ void show_ends(const PeopleServices& services, RouteCall call) {
   for (const auto& range : query->open) unknown += range.count;
   const std::chrono::seconds at_most(query->wait_seconds);
   auto answer = [&queries = services.queries, batch = BatchId{*id}, responder = std::move(call.responder),
-                 query = std::move(*query)](bool) {
-    queries.read([batch, responder, query](TaskReader& reader) {
-      const auto ends = read_ends(reader, batch, query);
-      responder->reply(ends ? HttpReply{.body = wire::encode_batch_ends(batch, *ends)} : error_reply(ends.error()));
+                 query = std::move(*query), shared_dir = services.options.shared_dir](bool) {
+    queries.read([batch, responder, query, shared_dir](TaskReader& reader) {
+      auto ends = read_ends(reader, batch, query);
+      if (ends) add_outputs(*ends, shared_dir, query.output_bytes);
+      responder->reply(ends ? HttpReply{.body = wire::encode(batch, *ends)} : error_reply(ends.error()));
     });
   };
   if (at_most.count() == 0 || unknown == 0) return answer(true);

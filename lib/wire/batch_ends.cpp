@@ -21,10 +21,24 @@ void append_end(std::string& out, BatchId batch, const EndRecord& end) {
   out += ']';
 }
 
+void append_output(std::string& out, BatchId batch, const EndOutput& output) {
+  out += '[';
+  append_number(out, output.task.value - task_of(batch, 0).value);
+  out += output.is_stderr ? ",\"stderr\"," : ",\"stdout\",";
+  append_text(out, output.bytes);
+  out += ']';
+}
+
 template <class Read>
 auto next(Scanner& in, const Read& read) -> decltype(read()) {
-  if (!in.next_item()) in.fail("an end of thirteen parts");
+  if (!in.next_item()) in.fail("more parts");
   return read();
+}
+
+TaskId next_task(Scanner& in, BatchId batch) {
+  const std::uint64_t index = next(in, [&in] { return in.u64(); });
+  if (index >= kMaxBatchTasks) in.fail("a task's index");
+  return in.failed() ? TaskId{} : task_of(batch, index);
 }
 
 EndRecord read_end(Scanner& in, BatchId batch) {
@@ -34,9 +48,7 @@ EndRecord read_end(Scanner& in, BatchId batch) {
   EndRecord end;
   end.batch = batch;
   in.enter_array();
-  const std::uint64_t index = next(in, u64);
-  if (index >= kMaxBatchTasks) in.fail("a task's index");
-  end.first = task_of(batch, index);
+  end.first = next_task(in, batch);
   end.count = next(in, u64);
   end.attempt.value = next(in, [&in] { return in.u32(); });
   const std::uint8_t status = next(in, u8);
@@ -54,6 +66,19 @@ EndRecord read_end(Scanner& in, BatchId batch) {
   end.message = next(in, [&in] { return in.text(); });
   if (in.next_item()) in.fail("an end of thirteen parts");
   return end;
+}
+
+EndOutput read_output(Scanner& in, BatchId batch) {
+  const auto text = [&in] { return in.text(); };
+  EndOutput output;
+  in.enter_array();
+  output.task = next_task(in, batch);
+  const std::string stream = next(in, text);
+  output.is_stderr = stream == "stderr";
+  if (!output.is_stderr && stream != "stdout") in.fail("'stdout' or 'stderr'");
+  output.bytes = next(in, text);
+  if (in.next_item()) in.fail("an output of three parts");
+  return output;
 }
 
 void read_open(Scanner& in, BatchEndsQuery& query) {
@@ -86,6 +111,8 @@ constexpr Member<BatchEndsQuery> kQuery[] = {
      false},
     {"wait", [](Scanner& in, BatchEndsQuery& query) { query.wait_seconds = read_up_to(in, 0, kMostFollowSeconds); },
      false},
+    {"outputs", [](Scanner& in, BatchEndsQuery& query) { query.output_bytes = read_up_to(in, 0, kMostBytesOfOutput); },
+     false},
 };
 
 }  // namespace
@@ -104,6 +131,7 @@ std::string encode(const BatchEndsQuery& query) {
   }
   object.number("limit", query.limit);
   object.number("wait", query.wait_seconds);
+  if (query.output_bytes > 0) object.number("outputs", query.output_bytes);
   object.close();
   return out;
 }
@@ -116,28 +144,34 @@ Result<BatchEndsQuery> decode_batch_ends_query(std::string_view body) {
   return query;
 }
 
-std::string encode_batch_ends(BatchId batch, std::span<const EndRecord> ends) {
+std::string encode(BatchId batch, const BatchEnds& ends) {
   std::string out;
   ObjectWriter object(out);
   object.id("batch_id", batch.value);
-  append_array(object.member("ends"), ends,
+  append_array(object.member("ends"), ends.ends,
                [batch](std::string& to, const EndRecord& end) { append_end(to, batch, end); });
+  if (!ends.outputs.empty()) {
+    append_array(object.member("outputs"), ends.outputs,
+                 [batch](std::string& to, const EndOutput& output) { append_output(to, batch, output); });
+  }
   object.close();
   return out;
 }
 
-Result<std::vector<EndRecord>> decode_batch_ends(std::string_view body, BatchId batch) {
+Result<BatchEnds> decode_batch_ends(std::string_view body, BatchId batch) {
   Scanner in(body, "ends of a batch");
-  std::vector<EndRecord> ends;
+  BatchEnds ends;
   bool has_ends = false;
   std::string_view name;
   for (in.enter_object(); in.next_name(name);) {
-    if (name != "ends") {
+    if (name == "ends") {
+      has_ends = true;
+      for (in.enter_array(); in.next_item();) ends.ends.push_back(read_end(in, batch));
+    } else if (name == "outputs") {
+      for (in.enter_array(); in.next_item();) ends.outputs.push_back(read_output(in, batch));
+    } else {
       in.skip();
-      continue;
     }
-    has_ends = true;
-    for (in.enter_array(); in.next_item();) ends.push_back(read_end(in, batch));
   }
   if (!has_ends) in.fail("'ends'");
   if (const auto status = in.status(); !status) return status.error();

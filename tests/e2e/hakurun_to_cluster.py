@@ -1,6 +1,7 @@
 """hakurun --to cluster: the same words, output, journal, results and exit status as here, as one request to the host."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,26 @@ def check_same_as_here(runs):
     tasks = runs.cluster.json("--list-tasks", "--limit", "1000")["tasks"]
     assert {task["assigned_node"] for task in tasks} == {"node1", "node2"}
     assert len(runs.batches()) == 1
+
+
+def check_outputs(runs):
+    """Byte for byte, whether an output comes with its end (up to 4 KiB), by itself, or in parts (beyond 64 MiB)."""
+    source = runs.cluster.home / "source"
+    source.write_bytes(b"\xff\x80\0\n x" * (12 << 20))
+    sizes = (0, 1, 4095, 4096, 4097, 300_000, (64 << 20) + 5)
+    script = f"head -c $1 {source}; tail -c $2 {source} >&2"
+    words = ("--keep-order", "--results", "outputs", "sh", "-c", script, "sh")
+    everything = source.read_bytes()
+    for out, err in [*((size, 4097 - min(size, 4097)) for size in sizes), (5, 5000), (5000, 5)]:
+        shutil.rmtree(runs.cluster.home / "outputs", ignore_errors=True)
+        with subprocess.Popen([runs.hakurun, "--to", "cluster", "--cores", "0", *words, str(out), str(err)],
+                              env=runs.cluster.environment(), cwd=runs.cluster.home, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+            said = running.communicate(timeout=120)[1]
+        assert running.returncode == 0, said[-2000:]
+        [there] = (runs.cluster.home / "outputs").iterdir()
+        assert (there / "stdout").read_bytes() == everything[:out], out
+        assert (there / "stderr").read_bytes() == everything[len(everything) - err:], err
 
 
 def check_shell(runs):
@@ -215,7 +236,7 @@ def check_refusals(runs):
 def main():
     with Cluster(sys.argv[1], nodes=("node1", "node2")) as cluster:
         runs = Runs(cluster)
-        for check in (check_same_as_here, check_shell, check_records, check_journal, check_retries, check_halt, check_halt_soon, check_limit,
+        for check in (check_same_as_here, check_outputs, check_shell, check_records, check_journal, check_retries, check_halt, check_halt_soon, check_limit,
                       check_targets, check_interrupt,
                       check_death, check_resumed_death, check_refusals):
             begin = time.monotonic()

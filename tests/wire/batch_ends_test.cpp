@@ -36,14 +36,37 @@ std::vector<EndRecord> some_ends() {
   return {failed, killed};
 }
 
+std::vector<EndOutput> some_outputs() {
+  return {{task_of(kBatch, 7), false, std::string("\0\n\"", 3)},
+          {task_of(kBatch, 7), true, "\xff\xfe not UTF-8"},
+          {task_of(kBatch, 99'999'999), false, ""}};
+}
+
 }  // namespace
 
 TEST_CASE("the ends of a batch read back as they were written") {
-  const auto ends = some_ends();
-  const auto back = decode_batch_ends(encode_batch_ends(kBatch, ends), kBatch);
-  REQUIRE_MESSAGE(back, back.error().message);
-  CHECK(*back == ends);
-  CHECK(decode_batch_ends(encode_batch_ends(kBatch, {}), kBatch)->empty());
+  for (const BatchEnds& ends : {BatchEnds{}, BatchEnds{some_ends(), {}}, BatchEnds{some_ends(), some_outputs()}}) {
+    const auto back = decode_batch_ends(encode(kBatch, ends), kBatch);
+    REQUIRE_MESSAGE(back, back.error().message);
+    CHECK(*back == ends);
+  }
+}
+
+TEST_CASE("an answer without outputs does not speak of them") {
+  CHECK(encode(kBatch, {some_ends(), {}}).find("outputs") == std::string::npos);
+  BatchEndsQuery query;
+  CHECK(encode(query).find("outputs") == std::string::npos);
+}
+
+TEST_CASE("outputs that make no sense are refused in one line") {
+  for (const std::string output :
+       {"7", "[]", "[7]", R"([7,"stdout"])", R"([7,"stdin",""])", R"([-1,"stdout",""])", R"([100000000,"stdout",""])",
+        R"([7,"stdout","",""])", R"([7,"stdout",null])", R"([7,"stdout",{"base64":"?"}])"}) {
+    CAPTURE(output);
+    const auto ends = decode_batch_ends(R"({"ends":[],"outputs":[)" + output + "]}", kBatch);
+    REQUIRE(!ends);
+    CHECK(ends.error().message.find('\n') == std::string::npos);
+  }
 }
 
 TEST_CASE("a question about ends reads back as it was written, and has its defaults") {
@@ -51,6 +74,7 @@ TEST_CASE("a question about ends reads back as it was written, and has its defau
   query.open = {{0, 3}, {3, 1}, {99'999'999, 1}};
   query.limit = 7;
   query.wait_seconds = 300;
+  query.output_bytes = 65'536;
   CHECK(*decode_batch_ends_query(encode(query)) == query);
   CHECK(*decode_batch_ends_query("{}") == BatchEndsQuery{});
 }
@@ -59,7 +83,8 @@ TEST_CASE("a question about ends that makes no sense is refused in one line") {
   for (const std::string body :
        {"", "[]", R"({"open":[[3,0]]})", R"({"open":[[3,2],[4,1]]})", R"({"open":[[-1,2]]})", R"({"open":[[1]]})",
         R"({"open":[[100000000,1]]})", R"({"open":[[1,2,3]]})", R"({"limit":0})", R"({"limit":1001})",
-        R"({"wait":301})", R"({"wait":1,"wait":2})", R"({"open":[[1,9223372036854775807]]})"}) {
+        R"({"wait":301})", R"({"outputs":65537})", R"({"outputs":true})", R"({"wait":1,"wait":2})",
+        R"({"open":[[1,9223372036854775807]]})"}) {
     CAPTURE(body);
     const auto query = decode_batch_ends_query(body);
     REQUIRE(!query);
@@ -69,7 +94,7 @@ TEST_CASE("a question about ends that makes no sense is refused in one line") {
 
 TEST_CASE("damaged ends of a batch are read or refused, and never a crash") {
   std::mt19937 random(20260103);
-  const std::string text = encode_batch_ends(kBatch, some_ends());
+  const std::string text = encode(kBatch, {some_ends(), some_outputs()});
   int accepted = 0;
   for (int round = 0; round < 3000; ++round) {
     std::string damaged = text;
