@@ -34,6 +34,20 @@ struct Session {
   bool operator==(const Session&) const = default;
 };
 
+// Below which directories a keeper makes a cgroup for each attempt: cgroups(7). Version 2 has one directory; version 1
+// one for each controller, of which several may be the same. Empty: there is no such controller, or no cgroups at all.
+struct CgroupParent {
+  std::string unified;  // version 2, with whatever controllers are enabled there
+  std::string freezer;  // version 1: these four, the freezer always
+  std::string cpu;
+  std::string cpuacct;
+  std::string memory;
+  bool limits_cores = false;   // what a StartRequest says of cores is enforced
+  bool limits_memory = false;  // and of memory, swap included
+  bool empty() const noexcept { return unified.empty() && freezer.empty(); }
+  bool operator==(const CgroupParent&) const = default;
+};
+
 // Everything needed to start one attempt. All paths are absolute.
 struct StartRequest {
   AttemptKey key;
@@ -44,8 +58,9 @@ struct StartRequest {
   std::string stderr_path;
   std::vector<std::uint32_t> cpus;         // the CPUs to bind to; empty: the keeper binds nothing
   std::optional<std::uint32_t> numa_node;  // the memory node to bind to where there are CPUs; kept for the listing
-  std::uint64_t memory_bytes = 0;          // for launchers that enforce it
-  std::uint64_t millicores = 0;
+  std::uint64_t memory_bytes = 0;          // enforced in a cgroup; 0: no limit
+  std::uint64_t millicores = 0;            // enforced in a cgroup; 0: not metered
+  CgroupParent cgroup{};                   // empty: no cgroup is made, and nothing is enforced
 };
 
 enum class KeptState : std::uint8_t {

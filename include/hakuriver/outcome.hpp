@@ -23,10 +23,11 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// What it used, where the system told; zero where it did not.
+// What it used, where the system told; zero where it did not. In a cgroup it is what the kernel counted for the whole
+// process tree; else for the waited-for process and its waited-for children.
 struct Usage {
-  std::uint64_t cpu_microseconds = 0;  // user and system, of the waited-for process and its waited-for children
-  std::uint64_t max_rss_bytes = 0;
+  std::uint64_t cpu_microseconds = 0;  // user and system
+  std::uint64_t max_rss_bytes = 0;     // of the largest process; in a cgroup of all together, with the page cache
   bool operator==(const Usage&) const = default;
 };
 

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "keeper/clocks.hpp"
 #include "keeper/log.hpp"
 
@@ -90,9 +92,9 @@ void AgentLink::greet(int descriptor, Guest& guest) {
 Status AgentLink::take_over(FrameStream& stream, const Frame& frame) {
   const auto hello = frame.type == FrameType::hello ? decode_hello(frame.body) : std::nullopt;
   if (!hello) return bad_frame("hello");
-  if (hello->lowest_version > kProtocolVersion || hello->highest_version < kProtocolVersion) {
+  if (hello->lowest_version > kProtocolVersion || hello->highest_version < 1) {
     return Error{Errc::invalid_argument, "protocol versions " + std::to_string(hello->lowest_version) + " to " +
-                                             std::to_string(hello->highest_version) + ": expected " +
+                                             std::to_string(hello->highest_version) + ": expected one of 1 to " +
                                              std::to_string(kProtocolVersion) + " among them"};
   }
   const auto run = ledger_.begin_run(hello->cluster_id, hello->epoch);
@@ -101,7 +103,8 @@ Status AgentLink::take_over(FrameStream& stream, const Frame& frame) {
   commands_.clear();
   agent_ = std::move(stream);
   agent_writable_watched_ = false;
-  agent_->send(FrameType::listing, encode_listing(ledger_.listing()));
+  agent_->send(FrameType::listing,
+               encode_listing(ledger_.listing(), std::min(hello->highest_version, kProtocolVersion)));
   for (const auto& attempt : ledger_.attempts()) agent_->send(FrameType::listed, encode_attempt(attempt));
   agent_->send(FrameType::listing_end, {});
   allowance_ = agent_->unsent() + kUnsentAllowed;

@@ -46,6 +46,7 @@ class KeeperClient final : public KeeperPort {
   Descriptor epoll_;
   FrameStream stream_;
   bool writable_watched_ = false;
+  std::uint32_t version_ = 1;  // that the keeper chose
   std::optional<Error> lost_;  // and not yet told
 };
 
@@ -126,7 +127,7 @@ Result<KeeperListing> KeeperClient::read_listing(MonotonicTime until) {
     const auto [type, body] = **frame;
     const auto refused = type == FrameType::refused ? decode_refused(body) : std::nullopt;
     if (refused) return *refused;
-    if (type == FrameType::listing) listing = decode_listing(body);
+    if (type == FrameType::listing) listing = decode_listing(body, version_);
     if (type == FrameType::listing_end && listing) return std::move(*listing);
     auto attempt = type == FrameType::listed ? decode_attempt(body) : std::nullopt;
     if (attempt && listing) listing->attempts.push_back(std::move(*attempt));
@@ -154,6 +155,11 @@ Status KeeperClient::queue(FrameType type, std::string_view body) {
 Status KeeperClient::start(const StartRequest& request) {
   const auto checked = check_start(request);
   if (!checked) return checked;
+  if (!request.cgroup.empty() && version_ < kFirstVersionWithCgroups) {
+    return Error{Errc::internal,
+                 "the keeper that runs here is of a version without cgroups: it goes when its tasks have ended and the "
+                 "runner is stopped for ten seconds"};
+  }
   return queue(FrameType::start, encode_start(request));
 }
 

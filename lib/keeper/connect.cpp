@@ -3,12 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,19 +35,6 @@ std::string read_until_closed(int descriptor, MonotonicTime until) {
     words.append(buffer.data(), static_cast<std::size_t>(count));
   }
   return words;
-}
-
-// Signals wait until the child has its program: a handler of this process must not run in the child, which shares
-// its memory. The keeper lets them through again itself.
-std::optional<SpawnFailure> spawn_with_signals_blocked(const SpawnPlan& plan, Spawned& spawned) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  Spawner spawner;
-  auto failure = spawner.spawn(plan, spawned);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return failure;
 }
 
 }  // namespace
@@ -100,15 +84,15 @@ Status launch_keeper(const KeeperClientOptions& options) {
   plan.extra = said.get();
   plan.unblock_signals = false;
   Spawned spawned;
-  const auto failure = spawn_with_signals_blocked(plan, spawned);
+  Spawner spawner;
+  const auto failure = spawner.spawn_with_signals_blocked(plan, spawned);  // the keeper lets them through again itself
   if (failure) {
     const auto code = failure->step == SpawnStep::execute ? Errc::not_found : Errc::io;
     return Error{code, "keeper program " + describe_errno(options.keeper_program, failure->error)};
   }
   said.close();
   // It leaves at once; the keeper is its child.
-  while (::waitpid(spawned.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  await_end(spawned.pid);
   const auto words_said = read_until_closed(ready.get(), until);
   if (words_said == "ready\n") return Unit{};
   const auto why = words_said.empty() ? "it said nothing" : words_said.substr(0, words_said.find('\n'));

@@ -116,6 +116,7 @@ class Replay {
     attempt.stdout_path = reader.text();
     attempt.stderr_path = reader.text();
     read_place(reader, attempt);
+    attempt.cgroup = read_cgroup(reader);
     order_[attempt.key] = ++intents_;
     unended_[intents_] = std::move(attempt);
     return reader.done();
@@ -228,6 +229,7 @@ void append_intent(std::string& out, const UnendedAttempt& attempt) {
   writer.number(attempt.started_at.microseconds).number(attempt.started.microseconds);
   writer.text(attempt.stdout_path).text(attempt.stderr_path);
   write_place(writer, attempt);
+  if (!attempt.cgroup.empty()) write_cgroup(writer, attempt.cgroup);
   append_record(out, RecordType::intent, payload);
 }
 

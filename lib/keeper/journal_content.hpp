@@ -42,6 +42,7 @@ struct UnendedAttempt {
   std::uint64_t millicores = 0;                    // as in its StartRequest
   std::uint64_t memory_bytes = 0;
   std::optional<std::uint32_t> numa_node{};
+  CgroupParent cgroup{};
   bool operator==(const UnendedAttempt&) const = default;
 };
 

@@ -33,6 +33,7 @@ UnendedAttempt intent_of(const StartRequest& request) {
   intent.millicores = request.millicores;
   intent.memory_bytes = request.memory_bytes;
   intent.numa_node = request.numa_node;
+  intent.cgroup = request.cgroup;
   return intent;
 }
 
@@ -79,8 +80,10 @@ Status Keeper::run() {
     obey_commands();
     trees_.work(monotonic_now());
     commit();
-    if (is_time_to_go(monotonic_now())) return Unit{};
+    if (is_time_to_go(monotonic_now())) break;
   }
+  for (const auto& parent : parents_) remove_parent(parent);
+  return Unit{};
 }
 
 void Keeper::take_up_earlier() {
@@ -88,27 +91,39 @@ void Keeper::take_up_earlier() {
   if (unended.empty()) return;
   auto table = ProcessTable::read();
   for (auto& record : unended) take_up(std::move(record), table);
+  for (const auto& [key, attempt] : ledger_.live()) {
+    const auto met = attempt->cgroup ? meet(attempt->record.cgroup) : Status(Unit{});
+    if (!met) log_line(met.error().message);
+  }
+}
+
+// The earlier keeper did not live to write down which process it is.
+void Keeper::find_main_of(UnendedAttempt& record, const Cgroup& cgroup, ProcessTable& table) {
+  std::vector<pid_t> named = cgroup.processes();
+  const auto [first, last] = table.attempts().equal_range(record.key);
+  for (auto process = first; process != last; ++process) named.push_back(process->second);
+  for (const pid_t pid : named) {
+    const auto* stat = table.find(pid);
+    if (stat == nullptr || stat->session != stat->pid) continue;
+    record.pid = stat->pid;
+    record.start_ticks = stat->start_ticks;
+  }
 }
 
 void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
   const bool was_recorded = record.pid != 0 && record.start_ticks != 0;
-  if (!was_recorded) {
-    const auto [first, last] = table.attempts().equal_range(record.key);
-    for (auto named = first; named != last; ++named) {
-      const auto* stat = table.find(named->second);
-      if (stat == nullptr || stat->session != stat->pid) continue;
-      record.pid = stat->pid;
-      record.start_ticks = stat->start_ticks;
-    }
-  }
+  Cgroup cgroup;
+  if (!record.cgroup.empty()) cgroup = Cgroup(record.cgroup, record.key);
+  if (!was_recorded) find_main_of(record, cgroup, table);
   auto& attempt = ledger_.add(std::move(record));
   attempt.ours = false;
+  attempt.cgroup = std::move(cgroup);
   const auto* stat = attempt.pid() == 0 ? nullptr : table.find(attempt.pid());
   const bool runs = stat != nullptr && stat->start_ticks == attempt.record.start_ticks && !stat->is_dead();
   if (runs) attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
   attempt.main_ended = !runs || (!attempt.pidfd && errno == ESRCH);
   if (!attempt.main_ended) {
-    attempt.paused = stat->state == 'T';
+    attempt.paused = attempt.cgroup ? attempt.cgroup.is_frozen() : stat->state == 'T';
     if (was_recorded) {
       ledger_.remember_main(attempt);
     } else {
@@ -209,11 +224,47 @@ void Keeper::start_all(std::vector<StartRequest>& requests) {
   requests.clear();
 }
 
+// The first attempt below a parent finds there what an earlier keeper's attempts may have left.
+Status Keeper::meet(const CgroupParent& parent) {
+  if (std::find(parents_.begin(), parents_.end(), parent) != parents_.end()) return Unit{};
+  auto made = make_parent(parent);
+  if (!made) return made;
+  parents_.push_back(parent);
+  for (const auto& key : attempts_below(parent)) {
+    const auto* known = ledger_.find(key);
+    if (known != nullptr && known->cgroup) continue;
+    if (!Cgroup(parent, key).remove()) {
+      log_line("the cgroup of task " + to_string(key.task) + ", which is not known here, has processes");
+    }
+  }
+  return made;
+}
+
+std::optional<StartFailure> Keeper::make_cgroup(const StartRequest& request, LiveAttempt& attempt) {
+  if (request.cgroup.empty()) return std::nullopt;
+  int error = EIO;
+  auto made = meet(request.cgroup);
+  attempt.cgroup = Cgroup(request.cgroup, request.key);
+  if (made) made = attempt.cgroup.make(request.millicores, request.memory_bytes, error);
+  if (!made && error == ENOENT) {
+    // An agent that tries whether it can make cgroups removes what it made, and so may somebody else.
+    made = make_parent(request.cgroup);
+    attempt.cgroup = Cgroup(request.cgroup, request.key);
+    if (made) made = attempt.cgroup.make(request.millicores, request.memory_bytes, error);
+  }
+  if (made) return std::nullopt;
+  return StartFailure{{OutcomeKind::never_started, error}, "making its cgroup: " + made.error().message};
+}
+
 void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   Spawned spawned;
+  auto failure = make_cgroup(request, attempt);
   const auto before = ticks_since_boot();
-  const auto failure = starter_.start(request, spawned);
-  if (failure) return ledger_.end(attempt, failure->outcome, {}, failure->message);
+  if (!failure) failure = starter_.start(request, attempt.cgroup, spawned);
+  if (failure) {
+    attempt.cgroup.remove();
+    return ledger_.end(attempt, failure->outcome, {}, failure->message);
+  }
   attempt.record.pid = spawned.pid;
   attempt.pidfd = std::move(spawned.pidfd);
   attempt.record.start_ticks = start_ticks_since(before, spawned.pid);

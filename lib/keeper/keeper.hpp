@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <vector>
 
 #include "keeper/agent_link.hpp"
 #include "keeper/ledger.hpp"
@@ -29,11 +30,14 @@ class Keeper {
  private:
   void take_up_earlier();
   void take_up(UnendedAttempt record, ProcessTable& table);
+  void find_main_of(UnendedAttempt& record, const Cgroup& cgroup, ProcessTable& table);
   void watch_main(LiveAttempt& attempt);
   Status wait(MonotonicTime now);
   void on_signals();
   void obey_commands();
   void start_all(std::vector<StartRequest>& requests);
+  std::optional<StartFailure> make_cgroup(const StartRequest& request, LiveAttempt& attempt);
+  Status meet(const CgroupParent& parent);
   void start_one(const StartRequest& request, LiveAttempt& attempt);
   void commit();
   bool is_time_to_go(MonotonicTime now);
@@ -48,6 +52,7 @@ class Keeper {
   std::optional<MonotonicTime> idle_since_;
   std::optional<MonotonicTime> guests_until_;
   std::optional<MonotonicTime> commit_again_;  // the last one failed
+  std::vector<CgroupParent> parents_;          // of the cgroups that were made
 };
 
 }  // namespace hakuriver::keeper

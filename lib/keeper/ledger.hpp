@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "hakuriver/keeper.hpp"
+#include "keeper/cgroup.hpp"
 #include "keeper/descriptor.hpp"
 #include "keeper/journal.hpp"
 #include "keeper/protocol.hpp"
@@ -34,9 +35,12 @@ enum class Todo : std::uint8_t { nothing = 0, look, terminate, kill, pause, resu
 struct LiveAttempt {
   UnendedAttempt record;  // what the journal says of it
   Descriptor pidfd;       // of its main process; closed when that has ended
+  Cgroup cgroup;          // none, where none was asked for
+  CgroupCounts counted;   // of it, when it was removed
   bool ours = true;       // a child of this keeper, so that its status can be read
   bool paused = false;
   bool tell_change = false;  // the agent waits to hear that it is paused, or runs again
+  Todo again = Todo::look;   // what the timer asks for while nothing is being ended
 
   bool main_ended = false;
   Ending ending = Ending::none;

@@ -1,9 +1,10 @@
-// What an attempt holds of its node, as bytes: in the journal and in what an agent is told, so that whoever takes the
-// attempt up knows what is taken.
+// What an attempt holds of its node, and where its cgroup is, as bytes: in the journal and in what an agent is told, so
+// that whoever takes the attempt up knows what is taken.
 #pragma once
 
 #include <cstdint>
 
+#include "hakuriver/keeper.hpp"
 #include "keeper/bytes.hpp"
 
 namespace hakuriver::keeper {
@@ -24,6 +25,24 @@ void read_place(ByteReader& reader, Holder& holder) {
   const bool bound = reader.number<std::uint8_t>() != 0;
   const auto node = reader.number<std::uint32_t>();
   if (bound) holder.numa_node = node;
+}
+
+inline void write_cgroup(ByteWriter& writer, const CgroupParent& parent) {
+  writer.text(parent.unified).text(parent.freezer).text(parent.cpu).text(parent.cpuacct).text(parent.memory);
+  writer.number(static_cast<std::uint8_t>((parent.limits_cores ? 1u : 0u) | (parent.limits_memory ? 2u : 0u)));
+}
+
+// Behind all else; whoever knows no cgroups writes none.
+inline CgroupParent read_cgroup(ByteReader& reader) {
+  CgroupParent parent;
+  if (reader.done()) return parent;
+  for (auto* path : {&parent.unified, &parent.freezer, &parent.cpu, &parent.cpuacct, &parent.memory}) {
+    *path = reader.text();
+  }
+  const auto limits = reader.number<std::uint8_t>();
+  parent.limits_cores = (limits & 1u) != 0;
+  parent.limits_memory = (limits & 2u) != 0;
+  return parent;
 }
 
 }  // namespace hakuriver::keeper

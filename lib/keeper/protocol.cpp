@@ -17,6 +17,24 @@ AttemptKey read_key(ByteReader& reader) {
   return AttemptKey{TaskId{task}, Attempt{reader.number<std::uint32_t>()}};
 }
 
+bool is_path(const std::string& path) {
+  return !path.empty() && path.front() == '/' && path.size() <= kMaxPath && path.find('\0') == std::string::npos;
+}
+
+// Those that are needed are there.
+Status check_cgroup(const CgroupParent& parent) {
+  if (parent.empty()) return Unit{};
+  for (const auto* path : {&parent.unified, &parent.freezer, &parent.cpu, &parent.cpuacct, &parent.memory}) {
+    if (path->empty() || (is_path(*path) && path->size() <= kMaxCgroupPath)) continue;
+    return Error{Errc::invalid_argument, "cgroup '" + path->substr(0, 64) + "': expected an absolute path of at most " +
+                                             std::to_string(kMaxCgroupPath) + " bytes"};
+  }
+  const bool lacks = parent.unified.empty() &&
+                     ((parent.limits_cores && parent.cpu.empty()) || (parent.limits_memory && parent.memory.empty()));
+  if (lacks) return Error{Errc::invalid_argument, "cgroups without the controller of a limit"};
+  return Unit{};
+}
+
 bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 bool is_known_code(std::int32_t code) {
@@ -77,6 +95,7 @@ std::string encode_start(const StartRequest& request) {
   for (const auto cpu : request.cpus) writer.number(cpu);
   writer.number(static_cast<std::uint8_t>(request.numa_node.has_value() ? 1 : 0));
   writer.number(request.numa_node.value_or(0)).number(request.memory_bytes).number(request.millicores);
+  if (!request.cgroup.empty()) write_cgroup(writer, request.cgroup);
   return body;
 }
 
@@ -96,6 +115,7 @@ std::optional<StartRequest> decode_start(std::string_view body) {
   if (bound) request.numa_node = node;
   request.memory_bytes = reader.number<std::uint64_t>();
   request.millicores = reader.number<std::uint64_t>();
+  request.cgroup = read_cgroup(reader);
   if (!reader.done()) return std::nullopt;
   return request;
 }
@@ -149,7 +169,7 @@ std::optional<Error> decode_refused(std::string_view body) {
   return error;
 }
 
-std::string encode_listing(const KeeperListing& listing) {
+std::string encode_listing(const KeeperListing& listing, std::uint32_t version) {
   std::string body;
   ByteWriter(body)
       .text(listing.session.journal_id)
@@ -157,11 +177,12 @@ std::string encode_listing(const KeeperListing& listing) {
       .number(listing.run.value)
       .text(listing.cluster_id)
       .number(listing.epoch.value)
-      .number(listing.confirmed);
+      .number(listing.confirmed)
+      .number(version);
   return body;
 }
 
-std::optional<KeeperListing> decode_listing(std::string_view body) {
+std::optional<KeeperListing> decode_listing(std::string_view body, std::uint32_t& version) {
   ByteReader reader(body);
   KeeperListing listing;
   listing.session.journal_id = reader.text();
@@ -170,6 +191,7 @@ std::optional<KeeperListing> decode_listing(std::string_view body) {
   listing.cluster_id = reader.text();
   listing.epoch.value = reader.number<std::uint64_t>();
   listing.confirmed = reader.number<std::uint64_t>();
+  version = reader.done() ? 1 : reader.number<std::uint32_t>();
   if (!reader.ok()) return std::nullopt;
   return listing;
 }
@@ -221,7 +243,7 @@ Status check_start(const StartRequest& request) {
     return refuse("an environment with a NUL byte");
   }
   for (const auto* path : {&request.working_directory, &request.stdout_path, &request.stderr_path}) {
-    if (path->empty() || path->front() != '/' || path->size() > kMaxPath || has_nul(*path)) {
+    if (!is_path(*path)) {
       return refuse("path '" + path->substr(0, 64) + "': expected an absolute path of at most " +
                     std::to_string(kMaxPath) + " bytes");
     }
@@ -230,7 +252,7 @@ Status check_start(const StartRequest& request) {
       request.numa_node.value_or(0) >= 1024) {
     return refuse("a CPU or NUMA node number beyond 8191 or 1023");
   }
-  return Unit{};
+  return check_cgroup(request.cgroup);
 }
 
 }  // namespace hakuriver::keeper

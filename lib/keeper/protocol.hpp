@@ -1,10 +1,11 @@
-// What agent and keeper say to each other over the Unix socket `keeper.sock`, version 1.
+// What agent and keeper say to each other over the Unix socket `keeper.sock`, version 2.
 //
 // A frame is its length in 32 bits (of what follows), its type in 8 bits, and a body; numbers are little-endian.
 //   agent:  hello (first, once), then start, signal, confirm in any order
 //   keeper: listing, listed for each attempt, listing_end; then started, changed, ended as it happens;
 //           or refused, after which it closes
-// A keeper answers a hello whose range of versions holds one it speaks; agents speak every version since 1.
+// A keeper answers a hello whose range of versions holds one it speaks, and its listing ends in the number of the
+// version that it chose; none is 1. Agents speak every version since 1. Version 2 adds cgroups to start.
 #pragma once
 
 #include <chrono>
@@ -17,11 +18,13 @@
 
 namespace hakuriver::keeper {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kFirstVersionWithCgroups = 2;
 inline constexpr std::size_t kMaxFrame = std::size_t{2} << 20;  // length of type and body
 inline constexpr std::size_t kMaxMessage = 4096;                // of an attempt's message, in bytes
 inline constexpr std::size_t kMaxClusterId = 256;
 inline constexpr std::size_t kMaxPath = 4095;
+inline constexpr std::size_t kMaxCgroupPath = 1024;  // so that all of them fit into one record of the journal
 
 // A number never changes its meaning.
 enum class FrameType : std::uint8_t {
@@ -79,9 +82,9 @@ std::optional<std::uint64_t> decode_confirm(std::string_view body);
 std::string encode_refused(const Error& error);
 std::optional<Error> decode_refused(std::string_view body);
 
-// A listing without its attempts.
-std::string encode_listing(const KeeperListing& listing);
-std::optional<KeeperListing> decode_listing(std::string_view body);
+// A listing without its attempts, and the version of what follows.
+std::string encode_listing(const KeeperListing& listing, std::uint32_t version);
+std::optional<KeeperListing> decode_listing(std::string_view body, std::uint32_t& version);
 
 std::string encode_attempt(const KeptAttempt& attempt);
 std::optional<KeptAttempt> decode_attempt(std::string_view body);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/mempolicy.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,6 +70,9 @@ void unblock_signals() {
 
 // Only async-signal-safe calls from here on: no allocation, no locks. Returns where it gave up.
 SpawnStep run_child(const SpawnPlan& plan) {
+  for (const int cgroup : plan.cgroups) {
+    if (::write(cgroup, "0", 1) != 1) return SpawnStep::cgroup;
+  }
   if (::setsid() < 0) return SpawnStep::session;
   if (!place_descriptors(plan)) return SpawnStep::descriptors;
   if (plan.open_files != nullptr && ::setrlimit(RLIMIT_NOFILE, plan.open_files) != 0) return SpawnStep::limits;
@@ -97,6 +101,11 @@ std::vector<unsigned long> mask_of(const std::vector<std::uint32_t>& numbers) {
   return mask;
 }
 
+void await_end(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
 Spawner::Spawner() : stack_(std::make_unique<std::byte[]>(kStackBytes)) {}
 
 std::optional<SpawnFailure> Spawner::spawn(const SpawnPlan& plan, Spawned& spawned) {
@@ -115,6 +124,17 @@ std::optional<SpawnFailure> Spawner::spawn(const SpawnPlan& plan, Spawned& spawn
   spawned.pid = pid;
   spawned.pidfd = std::move(descriptor);
   return std::nullopt;
+}
+
+// A handler of this process must not run in the child, which shares its memory.
+std::optional<SpawnFailure> Spawner::spawn_with_signals_blocked(const SpawnPlan& plan, Spawned& spawned) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto failure = spawn(plan, spawned);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return failure;
 }
 
 }  // namespace hakuriver::keeper

@@ -16,7 +16,7 @@
 namespace hakuriver::keeper {
 
 // Where a child gave up.
-enum class SpawnStep : int { clone = 0, session, descriptors, directory, limits, cpus, memory, execute };
+enum class SpawnStep : int { clone = 0, cgroup, session, descriptors, directory, limits, cpus, memory, execute };
 
 // Everything the child needs. All pointers outlive spawn().
 struct SpawnPlan {
@@ -28,6 +28,7 @@ struct SpawnPlan {
   int output = -1;
   int error = -1;
   int extra = -1;                      // becomes 3; -1: nothing from 3 up stays open
+  std::vector<int> cgroups;            // files that put whoever writes "0" into a cgroup
   const rlimit* open_files = nullptr;  // null: the caller's
   bool unblock_signals = true;
   std::vector<unsigned long> cpu_mask;   // empty: the caller's
@@ -47,6 +48,9 @@ struct SpawnFailure {
 // Bits of a kernel mask; every number must be below 8192.
 std::vector<unsigned long> mask_of(const std::vector<std::uint32_t>& numbers);
 
+// Waits until a child has ended, and reaps it.
+void await_end(pid_t pid);
+
 // One spawn at a time; holds the child's stack.
 class Spawner {
  public:
@@ -55,6 +59,8 @@ class Spawner {
   // The child leads a session of its own. The caller's signal handlers must be the default ones, or its signals
   // blocked and unblock_signals false.
   std::optional<SpawnFailure> spawn(const SpawnPlan& plan, Spawned& spawned);
+  // The same from a process with threads and handlers: all signals are blocked meanwhile, and stay so in the child.
+  std::optional<SpawnFailure> spawn_with_signals_blocked(const SpawnPlan& plan, Spawned& spawned);
 
  private:
   std::unique_ptr<std::byte[]> stack_;

@@ -71,6 +71,8 @@ StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& fail
       return is_node_fault(error) ? node_fault(error, std::move(message))
                                   : task_fault(kNotExecutable, std::move(message));
     }
+    case SpawnStep::cgroup:
+      return node_fault(error, std::string("entering its cgroup: ") + std::strerror(error));
     case SpawnStep::cpus:
       return node_fault(error, std::string("binding to its CPUs: ") + std::strerror(error));
     case SpawnStep::memory:
@@ -122,7 +124,7 @@ std::string find_program(const std::string& word, const std::vector<std::string>
   }
 }
 
-std::optional<StartFailure> Starter::launch(const StartRequest& request, int output, int error, Spawned& spawned) {
+std::optional<StartFailure> Starter::launch(const StartRequest& request, SpawnPlan plan, Spawned& spawned) {
   std::string unusable;
   const auto program = find_program(request.argv.front(), request.environment, request.working_directory, unusable);
   const auto word = quoted(request.argv.front());
@@ -140,13 +142,10 @@ std::optional<StartFailure> Starter::launch(const StartRequest& request, int out
     return std::string_view(entry).starts_with(kTaskId) || std::string_view(entry).starts_with(kTaskAttempt);
   });
   environment.insert(environment.end(), {task_id.data(), attempt.data(), nullptr});
-  SpawnPlan plan;
   plan.program = program.c_str();
   plan.argv = argv.data();
   plan.environment = environment.data();
   plan.directory = request.working_directory.c_str();
-  plan.output = output;
-  plan.error = error;
   plan.open_files = &open_files_;
   plan.cpu_mask = mask_of(request.cpus);
   if (request.numa_node && !request.cpus.empty()) plan.node_mask = mask_of({*request.numa_node});
@@ -155,7 +154,10 @@ std::optional<StartFailure> Starter::launch(const StartRequest& request, int out
   return std::nullopt;
 }
 
-std::optional<StartFailure> Starter::start(const StartRequest& request, Spawned& spawned) {
+std::optional<StartFailure> Starter::start(const StartRequest& request, const Cgroup& cgroup, Spawned& spawned) {
+  const auto entrances = cgroup.entrances();
+  if (cgroup && entrances.empty())
+    return node_fault(errno, std::string("entering its cgroup: ") + std::strerror(errno));
   const Descriptor output(create_output(request.stdout_path));
   if (!output) return node_fault(errno, describe_errno(request.stdout_path, errno));
   const bool shared = request.stderr_path == request.stdout_path;
@@ -165,7 +167,11 @@ std::optional<StartFailure> Starter::start(const StartRequest& request, Spawned&
     ::unlink(request.stdout_path.c_str());
     return node_fault(failed, describe_errno(request.stderr_path, failed));
   }
-  auto failure = launch(request, output.get(), shared ? output.get() : error.get(), spawned);
+  SpawnPlan plan;
+  plan.output = output.get();
+  plan.error = shared ? output.get() : error.get();
+  for (const auto& entrance : entrances) plan.cgroups.push_back(entrance.get());
+  auto failure = launch(request, std::move(plan), spawned);
   if (failure && failure->outcome.kind == OutcomeKind::never_started) {
     ::unlink(request.stdout_path.c_str());
     if (!shared) ::unlink(request.stderr_path.c_str());

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "hakuriver/keeper.hpp"
+#include "keeper/cgroup.hpp"
 #include "keeper/spawn.hpp"
 
 namespace hakuriver::keeper {
@@ -23,10 +24,11 @@ class Starter {
   explicit Starter(const rlimit& open_files) : open_files_(open_files) {}
 
   // Creates the output files and starts the command. Where the node is to blame, the files are removed again.
-  std::optional<StartFailure> start(const StartRequest& request, Spawned& spawned);
+  // `cgroup` has been made, or is none.
+  std::optional<StartFailure> start(const StartRequest& request, const Cgroup& cgroup, Spawned& spawned);
 
  private:
-  std::optional<StartFailure> launch(const StartRequest& request, int output, int error, Spawned& spawned);
+  std::optional<StartFailure> launch(const StartRequest& request, SpawnPlan plan, Spawned& spawned);
 
   rlimit open_files_;
   Spawner spawner_;

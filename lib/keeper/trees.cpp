@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "keeper/attempt_end.hpp"
 #include "keeper/clocks.hpp"
 #include "keeper/log.hpp"
 
@@ -18,32 +19,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLeftoverGrace = 2s;
+constexpr auto kLookSoon = 2ms;
 constexpr auto kLookEvery = 50ms;  // at processes that are not ours, which tell nobody when they end
 constexpr auto kLookWithoutPidfd = 1s;
 constexpr int kRoundsPerTurn = 8;
 constexpr std::size_t kNamesKept = 5;
-constexpr const char* kStatusLost = "the keeper was restarted; its exit status could not be read";
-constexpr const char* kStartLost =
-    "the keeper was restarted while it started this attempt; whether it ran is not known";
 
 bool contains(const std::vector<pid_t>& pids, pid_t pid) {
   return std::find(pids.begin(), pids.end(), pid) != pids.end();
-}
-
-std::uint64_t microseconds_of(const timeval& time) {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
-}
-
-Outcome outcome_of(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return {OutcomeKind::signaled, WTERMSIG(wait_status)};
-  return {OutcomeKind::exited, WEXITSTATUS(wait_status)};
-}
-
-std::string describe_left(const LiveAttempt& attempt) {
-  // A tree that was asked to end need not end from its leaves.
-  if (attempt.left_count == 0 || attempt.record.asked) return {};
-  return std::to_string(attempt.left_count) + (attempt.left_count == 1 ? " process was" : " processes were") +
-         " left behind and ended:" + attempt.left_behind;
 }
 
 // A signal to a process that is not our child, and whose id may be another's by now.
@@ -136,7 +119,8 @@ void Trees::on_timers(MonotonicTime now) {
     if (attempt == nullptr) continue;
     attempt->timer.reset();
     if (attempt->ending == Ending::terminating && attempt->kill_at <= now) attempt->ending = Ending::killing;
-    plan(*attempt, attempt->ending == Ending::killing ? Todo::kill : Todo::look);
+    const auto again = std::exchange(attempt->again, Todo::look);
+    plan(*attempt, attempt->ending == Ending::killing ? Todo::kill : again);
   }
 }
 
@@ -192,6 +176,10 @@ LiveAttempt* Trees::owner_of(pid_t pid) {
     auto* by_session = ledger_.find_main(stat->session);
     if (by_session != nullptr) return by_session;
   }
+  for (const auto& key : attempts_around(pid)) {
+    auto* by_cgroup = ledger_.find(key);
+    if (by_cgroup != nullptr && by_cgroup->cgroup.holds(pid)) return by_cgroup;
+  }
   const auto key = read_attempt_patiently(pid);
   auto* by_environment = key ? ledger_.find(*key) : nullptr;
   if (by_environment != nullptr) return by_environment;
@@ -208,7 +196,7 @@ LiveAttempt* Trees::owner_of(pid_t pid) {
 
 // Its main process waits to be reaped, and what it left behind is known.
 void Trees::settle_ended(LiveAttempt& attempt) {
-  if (attempt.adopted.empty()) {
+  if (attempt.adopted.empty() && leave_cgroup(attempt)) {
     conclude(attempt);
   } else if (attempt.ending == Ending::none) {
     attempt.ending = Ending::terminating;
@@ -221,7 +209,8 @@ void Trees::settle_ended(LiveAttempt& attempt) {
 }
 
 std::vector<pid_t> Trees::members_of(const LiveAttempt& attempt, ProcessTable& table) const {
-  std::vector<pid_t> seeds = attempt.adopted;
+  std::vector<pid_t> seeds = attempt.cgroup.processes();
+  seeds.insert(seeds.end(), attempt.adopted.begin(), attempt.adopted.end());
   const auto* main = table.find(attempt.pid());
   const bool is_main = main != nullptr && main->start_ticks == attempt.record.start_ticks;
   if (is_main) seeds.push_back(attempt.pid());
@@ -258,22 +247,37 @@ void Trees::step(LiveAttempt& attempt, ProcessTable& table, MonotonicTime now) {
   if (attempt.main_ended) return end_leftovers(attempt, members, table, now);
   if (!attempt.pidfd) set_timer(attempt, now + kLookWithoutPidfd);
   if (todo == Todo::terminate) {
-    for (const pid_t pid : members) {
-      send(attempt, pid, SIGTERM, table);
-      send(attempt, pid, SIGCONT, table);
-    }
-    attempt.signaled = members;
-    attempt.paused = false;
+    ask_to_end(attempt, members, table);
     set_timer(attempt, attempt.kill_at);
   } else if (todo == Todo::kill) {
-    for (const pid_t pid : members) send(attempt, pid, SIGKILL, table);
-    // Its end is an event; this is for processes that were not seen yet or take their time to die.
-    set_timer(attempt, now + std::min(20ms * (1 << std::min(attempt.kills++, 6u)), 1000ms));
+    kill_all(attempt, members, table, now);
   }
+}
+
+// Those that have not heard of it.
+void Trees::ask_to_end(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table) {
+  for (const pid_t pid : members) {
+    if (contains(attempt.signaled, pid)) continue;
+    send(attempt, pid, SIGTERM, table);
+    send(attempt, pid, SIGCONT, table);
+    attempt.signaled.push_back(pid);
+  }
+  attempt.cgroup.freeze(false);
+  attempt.paused = false;
+}
+
+void Trees::kill_all(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table,
+                     MonotonicTime now) {
+  attempt.cgroup.kill();
+  for (const pid_t pid : members) send(attempt, pid, SIGKILL, table);
+  // Its end is an event; this is for processes that were not seen yet or take their time to die.
+  set_timer(attempt, now + std::min(20ms * (1 << std::min(attempt.kills++, 6u)), 1000ms));
 }
 
 void Trees::end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table,
                           MonotonicTime now) {
+  // The kernel may need a moment until the last that has ended is out of its cgroup.
+  if (members.empty() && attempt.adopted.empty() && !leave_cgroup(attempt)) return set_timer(attempt, now + kLookSoon);
   if (members.empty() && !attempt.ours) {
     if (++attempt.empty_looks < 2) return plan(attempt, Todo::look);
     return conclude(attempt);
@@ -292,28 +296,26 @@ void Trees::end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& member
       if (stat != nullptr) attempt.left_behind += (i == 0 ? " " : ", ") + stat->name;
     }
   }
-  for (const pid_t pid : members) {
-    if (attempt.ending == Ending::killing) {
-      send(attempt, pid, SIGKILL, table);
-    } else if (!contains(attempt.signaled, pid)) {
-      send(attempt, pid, SIGTERM, table);
-      send(attempt, pid, SIGCONT, table);
-      attempt.signaled.push_back(pid);
-    }
-  }
-  const bool killing = attempt.ending == Ending::killing;
-  const auto again = now + (killing ? std::min(20ms * (1 << std::min(attempt.kills++, 6u)), 1000ms) : kLookEvery);
-  set_timer(attempt, killing || !attempt.ours ? std::min(again, killing ? again : attempt.kill_at) : attempt.kill_at);
+  if (attempt.ending == Ending::killing) return kill_all(attempt, members, table, now);
+  ask_to_end(attempt, members, table);
+  // Those that are not below us tell nobody when they end.
+  const bool tells = attempt.ours && !attempt.cgroup;
+  set_timer(attempt, tells ? attempt.kill_at : std::min(now + kLookEvery, attempt.kill_at));
 }
 
 // Again and again until a reading of /proc shows nobody new: what a process forks while it is being stopped runs on.
 void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
   const bool pause = attempt.todo == Todo::pause;
   attempt.todo = Todo::nothing;
-  if (attempt.main_ended) return;
+  if (attempt.main_ended || attempt.ending != Ending::none) return;
+  if (!attempt.cgroup.freeze(pause)) {
+    attempt.again = pause ? Todo::pause : Todo::resume;
+    return set_timer(attempt, monotonic_now() + kLookEvery);
+  }
+  const auto inside = attempt.cgroup.processes();
   bool anybody_new = false;
   for (const pid_t pid : members_of(attempt, table)) {
-    if (contains(attempt.signaled, pid)) continue;
+    if (contains(attempt.signaled, pid) || contains(inside, pid)) continue;
     send(attempt, pid, pause ? SIGSTOP : SIGCONT, table);
     attempt.signaled.push_back(pid);
     anybody_new = true;
@@ -321,38 +323,41 @@ void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
   if (anybody_new) return plan(attempt, pause ? Todo::pause : Todo::resume);
   attempt.signaled.clear();
   attempt.paused = pause;
+  if (!attempt.pidfd) set_timer(attempt, monotonic_now() + kLookWithoutPidfd);
   if (std::exchange(attempt.tell_change, false)) ledger_.record_changed(attempt);
 }
 
 // The kernel counts the memory that a child shared with the keeper until it executed its program as the child's peak:
 // a peak not above the keeper's own says nothing, and is told as zero.
-Usage Trees::usage_of(const rusage& used) {
+Usage Trees::own_usage_of(const rusage& used) {
   if (used.ru_maxrss > own_peak_) {
     rusage own{};
     ::getrusage(RUSAGE_SELF, &own);
     own_peak_ = own.ru_maxrss;
   }
-  Usage usage;
-  usage.cpu_microseconds = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
-  if (used.ru_maxrss > own_peak_) usage.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+  Usage usage = usage_of(used);
+  if (used.ru_maxrss <= own_peak_) usage.max_rss_bytes = 0;
   return usage;
 }
 
 void Trees::conclude(LiveAttempt& attempt) {
   set_timer(attempt, std::nullopt);
   ended_mains_.erase(attempt.key());
-  const std::string left = describe_left(attempt);
   int status = 0;
   rusage used{};
-  if (!attempt.ours) {
-    std::string message = attempt.pid() == 0 ? kStartLost : kStatusLost;
-    if (!left.empty()) message += "; " + left;
-    ledger_.end(attempt, Outcome{OutcomeKind::unknown, 0}, {}, message);
-  } else if (::wait4(attempt.pid(), &status, WNOHANG, &used) == attempt.pid()) {
-    ledger_.end(attempt, outcome_of(status), usage_of(used), left);
-  } else {
-    ledger_.end(attempt, Outcome{OutcomeKind::unknown, 0}, {}, "its exit status could not be read");
-  }
+  const bool is_read = attempt.ours && ::wait4(attempt.pid(), &status, WNOHANG, &used) == attempt.pid();
+  auto end = end_of(attempt, is_read ? std::optional(status) : std::nullopt, is_read ? own_usage_of(used) : Usage{});
+  ledger_.end(attempt, end.outcome, end.usage, std::move(end.message));
+}
+
+// True where nothing lives in it any more: then it is gone, too.
+bool Trees::leave_cgroup(LiveAttempt& attempt) {
+  if (!attempt.cgroup) return true;
+  const auto now = attempt.cgroup.counts();
+  auto& before = attempt.counted;  // of a part that is removed already, there is nothing to read now
+  before = {std::max(before.cpu_microseconds, now.cpu_microseconds), std::max(before.peak_bytes, now.peak_bytes),
+            std::max(before.oom_kills, now.oom_kills)};
+  return attempt.cgroup.remove();
 }
 
 }  // namespace hakuriver::keeper

@@ -8,6 +8,9 @@
 // processes is the cheap proof that nothing is left. A main process is reaped last, so that its id, which is the
 // session's, is not given to anybody else before.
 //
+// Where an attempt has a cgroup, all that lives in it belongs to the attempt as well, it is paused by the freezer, and
+// that the cgroup could be removed is part of the proof that nothing is left.
+//
 // Attempts of an earlier keeper are not children of this one: their processes are found by reading all of /proc.
 #pragma once
 
@@ -57,10 +60,13 @@ class Trees {
   void freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table);
   void end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table,
                      MonotonicTime now);
+  void ask_to_end(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table);
+  void kill_all(LiveAttempt& attempt, const std::vector<pid_t>& members, const ProcessTable& table, MonotonicTime now);
+  bool leave_cgroup(LiveAttempt& attempt);
   std::vector<pid_t> members_of(const LiveAttempt& attempt, ProcessTable& table) const;
   bool send(const LiveAttempt& attempt, pid_t pid, int signal, const ProcessTable& table) const;
   void conclude(LiveAttempt& attempt);
-  Usage usage_of(const rusage& used);
+  Usage own_usage_of(const rusage& used);
 
   void plan(LiveAttempt& attempt, Todo todo);
   void set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time);

@@ -1,6 +1,7 @@
 #include "platform/cgroup_limits.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "platform/files.hpp"
 #include "platform/mounts.hpp"
@@ -61,19 +62,26 @@ std::string read_or_empty(const std::string& path) {
 
 CgroupDirectories parse_cgroup_directories(std::string_view membership, std::string_view mountinfo) {
   CgroupDirectories found;
+  const std::pair<std::string_view, std::vector<std::string>*> controllers[] = {
+      {"cpu", &found.cpu}, {"memory", &found.memory}, {"cpuacct", &found.cpuacct}, {"freezer", &found.freezer}};
   for (const Mount& mount : parse_mountinfo(mountinfo)) {
     if (mount.type == "cgroup2" && found.unified.empty()) {
       found.unified = directories_of(mount, membership_path(membership, ""));
     }
     if (mount.type != "cgroup") continue;
-    if (names(mount.options, "cpu") && found.cpu.empty()) {
-      found.cpu = directories_of(mount, membership_path(membership, "cpu"));
-    }
-    if (names(mount.options, "memory") && found.memory.empty()) {
-      found.memory = directories_of(mount, membership_path(membership, "memory"));
+    for (const auto& [controller, directories] : controllers) {
+      if (!names(mount.options, controller) || !directories->empty()) continue;
+      *directories = directories_of(mount, membership_path(membership, controller));
     }
   }
   return found;
+}
+
+CgroupDirectories read_cgroup_directories(const std::string& root) {
+  const auto membership = read_file(root + "/proc/self/cgroup", kMaxProcText);
+  const auto mountinfo = read_file(root + "/proc/self/mountinfo", kMaxProcText);
+  if (!membership || !mountinfo) return {};
+  return parse_cgroup_directories(*membership, *mountinfo);
 }
 
 std::optional<std::uint64_t> parse_cpu_quota(std::string_view text) {
@@ -93,10 +101,7 @@ std::optional<std::uint64_t> parse_memory_limit(std::string_view text) {
 }
 
 CgroupLimits read_cgroup_limits(const std::string& root) {
-  const auto membership = read_file(root + "/proc/self/cgroup", kMaxProcText);
-  const auto mountinfo = read_file(root + "/proc/self/mountinfo", kMaxProcText);
-  if (!membership || !mountinfo) return {};
-  const CgroupDirectories directories = parse_cgroup_directories(*membership, *mountinfo);
+  const CgroupDirectories directories = read_cgroup_directories(root);
   CgroupLimits limits;
   for (const auto& directory : directories.unified) {
     keep_least(limits.millicores, parse_cpu_quota(read_or_empty(root + directory + "/cpu.max")));

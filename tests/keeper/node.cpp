@@ -12,6 +12,9 @@
 #include <random>
 #include <thread>
 
+#include "keeper/cgroup.hpp"
+#include "platform/cgroup_limits.hpp"
+
 namespace hakuriver::test {
 namespace {
 
@@ -33,6 +36,29 @@ char process_state(pid_t pid) {
   const auto stat = contents_of("/proc/" + std::to_string(pid) + "/stat");
   const auto close = stat.rfind(')');
   return close == std::string::npos || close + 2 >= stat.size() ? '-' : stat[close + 2];
+}
+
+CgroupParent test_cgroup(const char* version) {
+  CgroupParent parent;
+  if (version == nullptr) return parent;
+  const auto own = platform::read_cgroup_directories();
+  static int number = 0;
+  const auto name = "/hakuriver-test-" + std::to_string(::getpid()) + "-" + std::to_string(++number);
+  const auto below = [&name](const std::vector<std::string>& directories) {
+    return directories.empty() ? std::string() : directories.front() + name;
+  };
+  if (std::string_view(version) == "2") {
+    parent.unified = below(own.unified);
+  } else {
+    parent = {"", below(own.freezer), below(own.cpu), below(own.cpuacct), below(own.memory), true, true};
+    if (parent.cpu.empty() || parent.memory.empty() || parent.cpuacct.empty()) parent = {};
+  }
+  const auto made = parent.empty() ? Status(Error{Errc::not_found, "no such hierarchy"}) : keeper::make_parent(parent);
+  if (made) return parent;
+  const auto why = std::string("cgroups of version ") + version + " cannot be made here: " + made.error().message;
+  if (std::getenv("HAKURIVER_NO_SKIP") != nullptr) FAIL(why);
+  MESSAGE("skipped, run without: " << why);
+  return {};
 }
 
 Node::Node(NodeOptions options) : options_(std::move(options)) {
@@ -62,6 +88,10 @@ Node::~Node() {
     if (gone.empty()) break;
   }
   kill_keeper();
+  if (!options_.cgroup.empty()) {
+    CHECK(keeper::attempts_below(options_.cgroup) == std::vector<AttemptKey>{});
+    keeper::remove_parent(options_.cgroup);
+  }
 }
 
 Result<KeeperListing> Node::connect(const std::string& cluster, Epoch epoch) {
@@ -106,6 +136,7 @@ StartRequest Node::request(std::uint64_t number, Argv argv) const {
   request.working_directory = out_directory();
   request.stdout_path = out_path(number);
   request.stderr_path = out_directory() + "/" + std::to_string(number) + ".err";
+  request.cgroup = options_.cgroup;
   return request;
 }
 
@@ -139,6 +170,12 @@ KeptAttempt Node::wait_for_end(std::uint64_t number) {
 KeptAttempt Node::run(const StartRequest& request) {
   start(request);
   return wait_for_end(request.key.task.value - base_);
+}
+
+bool Node::is_stopped(pid_t pid) const {
+  if (options_.cgroup.empty()) return process_state(pid) == 'T';
+  const auto around = keeper::attempts_around(pid);
+  return !around.empty() && keeper::Cgroup(options_.cgroup, around.back()).is_frozen();
 }
 
 pid_t Node::wait_for_pid(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,10 +29,16 @@ inline void write_file(const std::string& path, const std::string& text) {
 char process_state(pid_t pid);
 inline bool is_gone(pid_t pid) { return process_state(pid) == '-' || process_state(pid) == 'Z'; }
 
+// A parent of this test's own in cgroups of version "1" or "2"; of version 2 only what needs no controllers, where
+// those belong to version 1. Empty, with a word of why, where no cgroup can be made; with HAKURIVER_NO_SKIP in the
+// environment that fails the test. Empty for a null pointer.
+CgroupParent test_cgroup(const char* version);
+
 struct NodeOptions {
   std::string keeper_program{};   // empty: the real one
   std::string state_directory{};  // empty: one of its own
   long linger_ms = 10000;
+  CgroupParent cgroup = test_cgroup(std::getenv("HAKURIVER_TEST_CGROUP"));  // where requests want theirs
 };
 
 class Node {
@@ -67,6 +74,9 @@ class Node {
   std::string output(std::uint64_t number) const { return contents_of(out_path(number)); }
   std::string out_path(std::uint64_t number) const { return out_directory() + "/" + std::to_string(number) + ".out"; }
   std::string out_directory() const { return scratch_ / "out"; }
+  const CgroupParent& cgroup() const { return options_.cgroup; }
+  // By a signal, or where there are cgroups by the freezer.
+  bool is_stopped(pid_t pid) const;
   std::string state_directory() const { return options_.state_directory; }
 
   // By number of the task.

@@ -83,7 +83,9 @@ TEST_CASE("every body reads back as it was written, and no beginning of it reads
   CHECK(decode_refused(encode_refused({Errc::denied, "no"})) == Error{Errc::denied, "no"});
 
   const KeeperListing listing{{"j", "b"}, RunId{3}, "cluster", Epoch{4}, 5, {}};
-  const auto listed = decode_listing(encode_listing(listing));
+  std::uint32_t version = 0;
+  const auto listed = decode_listing(encode_listing(listing, 2), version);
+  CHECK(version == 2);
   REQUIRE(listed.has_value());
   CHECK(listed->session == listing.session);
   CHECK(listed->run == listing.run);

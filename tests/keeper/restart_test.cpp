@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keeper/cgroup.hpp"
 #include "keeper/descriptor.hpp"
 #include "keeper/journal_content.hpp"
 #include "keeper/node.hpp"
@@ -88,7 +89,7 @@ TEST_CASE("a killed keeper's tasks run on and are found by the next one") {
   // Pause, resume and kill still reach the whole tree.
   REQUIRE(node.port().signal(node.key(3), TaskSignal::pause, 0ms).has_value());
   REQUIRE(node.wait([&] { return node.changed.size() == 1; }));
-  CHECK(eventually([&] { return process_state(far) == 'T'; }));
+  CHECK(eventually([&] { return node.is_stopped(far); }));
   REQUIRE(node.port().signal(node.key(3), TaskSignal::resume, 0ms).has_value());
   REQUIRE(node.port().signal(node.key(3), TaskSignal::terminate, 5s).has_value());
   const auto three = node.wait_for_end(3);
@@ -194,7 +195,9 @@ TEST_CASE("after a reboot nothing runs, and everything is told in a new session"
   node.run(node.shell(4, "true"));
   node.kill_keeper();
   ::kill(-pid, SIGKILL);
-  // The same journal, from another boot.
+  // The same journal, from another boot, which has none of the cgroups before.
+  keeper::Cgroup cgroup(node.cgroup(), node.key(3));
+  CHECK(eventually([&cgroup] { return cgroup.remove(); }));
   auto bytes = contents_of(node.state_directory() + "/journal");
   bytes.replace(0, keeper::kJournalHeaderBytes,
                 keeper::encode_journal_header({first->session.journal_id, std::string(32, 'b')}));

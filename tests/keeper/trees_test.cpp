@@ -159,7 +159,7 @@ TEST_CASE("a paused tree stands still until it is resumed") {
   REQUIRE(node.port().signal(node.key(1), TaskSignal::pause, 0ms).has_value());
   REQUIRE(node.wait([&] { return node.changed.size() == 1; }));
   CHECK(node.changed[0].state == KeptState::paused);
-  REQUIRE(eventually([&] { return process_state(far) == 'T' && process_state(near) == 'T'; }));
+  REQUIRE(eventually([&] { return node.is_stopped(far) && node.is_stopped(near); }));
   const long far_before = cpu_ticks(far);
   const long near_before = cpu_ticks(near);
   node.run(node.shell(2, "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done"));  // others have time to run

@@ -21,10 +21,11 @@ constexpr std::string_view kHybridMounts =
     "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n"
     "33 31 0:30 / /sys/fs/cgroup/cpuacct rw,relatime - cgroup cgroup rw,cpuacct\n"
     "34 31 0:31 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset\n"
+    "33 31 0:30 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n"
     "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
     "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
 constexpr std::string_view kHybridMembership =
-    "9:name=systemd:/\n4:memory:/process_api/e735\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n";
+    "9:name=systemd:/\n6:freezer:/\n4:memory:/process_api/e735\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n";
 constexpr std::string_view kUnifiedMounts =
     "26 22 0:23 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
 
@@ -35,7 +36,9 @@ TEST_CASE("the groups of a process are its own and those around it") {
         CgroupDirectories{
             {"/sys/fs/cgroup/unified"},
             {"/sys/fs/cgroup/cpu"},
-            {"/sys/fs/cgroup/memory/process_api/e735", "/sys/fs/cgroup/memory/process_api", "/sys/fs/cgroup/memory"}});
+            {"/sys/fs/cgroup/memory/process_api/e735", "/sys/fs/cgroup/memory/process_api", "/sys/fs/cgroup/memory"},
+            {"/sys/fs/cgroup/cpuacct"},
+            {"/sys/fs/cgroup/freezer"}});
   CHECK(platform::parse_cgroup_directories("0::/user.slice/user-0.slice/x.scope\n", kUnifiedMounts).unified ==
         Directories{"/sys/fs/cgroup/user.slice/user-0.slice/x.scope", "/sys/fs/cgroup/user.slice/user-0.slice",
                     "/sys/fs/cgroup/user.slice", "/sys/fs/cgroup"});
@@ -50,6 +53,8 @@ TEST_CASE("in a container the mount shows a part of the hierarchy") {
       platform::parse_cgroup_directories("5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc/inner\n", kMounts);
   CHECK(found.memory == Directories{"/sys/fs/cgroup/memory"});
   CHECK(found.cpu == Directories{"/sys/fs/cgroup/cpu,cpuacct/inner", "/sys/fs/cgroup/cpu,cpuacct"});
+  CHECK(found.cpuacct == found.cpu);
+  CHECK(found.freezer.empty());
 }
 
 TEST_CASE("CPU quotas are read in both versions' form") {
