@@ -39,7 +39,9 @@ struct RunnerOptions {
   std::string state_dir{};               // on a local disk; empty: <home>/state
   std::string shared_dir{};              // empty: <home>/shared
   std::string local_temp_dir{};          // empty: <home>/tmp
-  std::string launcher = "plain";        // plain (also "auto"), or none, which starts nothing: for benchmarks
+  // plain (also "auto"): nothing is limited but NUMA binding. cgroup: a cgroup for each attempt, refused where none can
+  // be made. none starts nothing, for benchmarks.
+  std::string launcher = "plain";
   std::string keeper_program{};          // empty: beside this program, or where it was installed
   std::optional<std::string> numactl{};  // a path or a name; empty text: never; none: from PATH, if it works
   // "NAME", "value": for every task, such as where a client in a task finds its configuration. No secrets.

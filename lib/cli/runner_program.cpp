@@ -37,7 +37,7 @@ constexpr Option kOptions[] = {
     {.name = "listen",
      .value = "ADDR:PORT",
      .help = "answer reads there (health, tasks); without it, the runner listens nowhere"},
-    {.name = "launcher", .value = "NAME", .help = "how tasks are started: auto, plain, or none (for benchmarks)"},
+    {.name = "launcher", .value = "NAME", .help = "how tasks are started: auto, cgroup, plain, or none (for benchmarks)"},
     {.name = "stop-tasks", .help = "end the tasks that run here when the runner is asked to stop"},
     {.name = "version", .help = "print the version"},
     {.name = "help", .letter = 'h', .help = "print this"},

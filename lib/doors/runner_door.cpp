@@ -9,6 +9,7 @@
 
 #include "doors/http_caller.hpp"
 #include "doors/runner_home.hpp"
+#include "doors/runner_launcher.hpp"
 #include "doors/runner_setup.hpp"
 #include "hakuriver/runner.hpp"
 #include "http/guard.hpp"
@@ -95,10 +96,10 @@ struct Runner::Impl {
   std::unique_ptr<service::RunnerService> service;
   std::unique_ptr<http::HttpServer> server;  // none: no socket. Stops before the service goes
 
-  Status open_service(const NodeFacts& facts, const ReadHealth& health);
+  Status open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health);
 };
 
-Status Runner::Impl::open_service(const NodeFacts& facts, const ReadHealth& health) {
+Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health) {
   auto ports = make_ports(options, home, health, *log);
   if (!ports) return ports.error();
   service::RunnerServiceOptions wanted;
@@ -106,6 +107,7 @@ Status Runner::Impl::open_service(const NodeFacts& facts, const ReadHealth& heal
   wanted.facts = facts;
   wanted.policy.grace = options.kill_grace;
   wanted.world = doors::make_world(options, facts, *log);
+  wanted.world.cgroup = launcher.cgroup;
   auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
   if (!opened) return opened.error();
   service = std::move(*opened);
@@ -120,12 +122,15 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
   if (const auto ready = doors::prepare_directories(*options); !ready) return ready.error();
   auto home = doors::open_runner_home(options->state_dir, options->name);
   if (!home) return home.error();
+  auto launcher = doors::choose_launcher(*options, *home);
+  if (!launcher) return launcher.error();
+  doors::describe_launcher(*launcher, *facts);
   if (const auto left = doors::write_marker(options->shared_dir, home->runner_id, options->name); !left) {
     log->warning("shared_dir: " + left.error().message + "; the host cannot tell whether it is shared");
   }
   auto impl = std::make_unique<Impl>(Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr});
   const ReadHealth health = make_health_reader();
-  if (const auto opened = impl->open_service(*facts, health); !opened) return opened.error();
+  if (const auto opened = impl->open_service(*facts, *launcher, health); !opened) return opened.error();
   if (impl->options.listen_port) {
     auto server = open_server(impl->options, service::make_runner_routes(*impl->service, health));
     if (!server) return server.error();

@@ -82,8 +82,8 @@ Status check_listen(const RunnerOptions& options) {
 
 Status check_launcher(const RunnerOptions& options) {
   const auto& launcher = options.launcher;
-  if (launcher == "plain" || launcher == "none") return Unit{};
-  return bad("launcher '" + launcher + "' is not supported yet: expected auto, plain or none");
+  if (launcher == "cgroup" || launcher == "plain" || launcher == "none") return Unit{};
+  return bad("launcher '" + launcher + "' is not supported yet: expected auto, cgroup, plain or none");
 }
 
 bool is_directory(const std::string& path) {
@@ -100,24 +100,6 @@ Status prepare_directory(const char* key, const std::string& path, const std::st
   if (!is_directory(path)) return bad(std::string(key) + ": '" + path + "' is no directory: create or mount it");
   const auto writable = platform::check_writable_directory(path);
   return writable ? writable : bad(std::string(key) + ": " + writable.error().message);
-}
-
-// Beside our programs, as they are installed and as they are built; else where this library was installed.
-Result<std::string> find_keeper(const RunnerOptions& options) {
-  if (!options.keeper_program.empty()) {
-    if (::access(options.keeper_program.c_str(), X_OK) == 0) return options.keeper_program;
-    return bad("hakuriver-keeper: '" + options.keeper_program + "' is no program that this user can run");
-  }
-  std::vector<std::string> places;
-  if (const auto directory = platform::executable_directory()) {
-    places.push_back(directory->substr(0, directory->rfind('/')) + "/libexec" + std::string(kKeeper));
-  }
-  places.push_back(HAKURIVER_LIBEXEC_DIRECTORY + std::string(kKeeper));
-  for (const auto& place : places) {
-    if (::access(place.c_str(), X_OK) == 0) return place;
-  }
-  return bad("hakuriver-keeper is missing: looked for '" + places.front() + "' and '" + places.back() +
-             "'; HAKURIVER_KEEPER says where it is");
 }
 
 Result<std::unique_ptr<KeeperPort>> open_null_keeper() {
@@ -169,7 +151,6 @@ Result<NodeFacts> detect_facts(const RunnerOptions& options) {
   detect.synthetic = options.synthetic_topology;
   auto facts = platform::detect_node(detect);
   if (!facts) return facts.error();
-  facts->launcher = options.launcher;
   facts->url = options.announced_url;
   if (facts->url.empty() && options.listen_port.value_or(0) != 0) {
     facts->url = http::to_string(http::Url{options.listen_address, *options.listen_port});
@@ -197,6 +178,24 @@ service::TaskWorld make_world(const RunnerOptions& options, const NodeFacts& fac
     log.warning(numactl.error().message + "; binding without it");
   }
   return world;
+}
+
+// Beside our programs, as they are installed and as they are built; else where this library was installed.
+Result<std::string> find_keeper(const RunnerOptions& options) {
+  if (!options.keeper_program.empty()) {
+    if (::access(options.keeper_program.c_str(), X_OK) == 0) return options.keeper_program;
+    return bad("hakuriver-keeper: '" + options.keeper_program + "' is no program that this user can run");
+  }
+  std::vector<std::string> places;
+  if (const auto directory = platform::executable_directory()) {
+    places.push_back(directory->substr(0, directory->rfind('/')) + "/libexec" + std::string(kKeeper));
+  }
+  places.push_back(HAKURIVER_LIBEXEC_DIRECTORY + std::string(kKeeper));
+  for (const auto& place : places) {
+    if (::access(place.c_str(), X_OK) == 0) return place;
+  }
+  return bad("hakuriver-keeper is missing: looked for '" + places.front() + "' and '" + places.back() +
+             "'; HAKURIVER_KEEPER says where it is");
 }
 
 Result<std::unique_ptr<KeeperPort>> open_keeper(const RunnerOptions& options, const RunnerHome& home) {

@@ -26,6 +26,9 @@ Result<NodeFacts> detect_facts(const RunnerOptions& options);
 // A world for tasks on this node. Says in the log what is not bound.
 service::TaskWorld make_world(const RunnerOptions& options, const NodeFacts& facts, LogSink& log);
 
+// The path of hakuriver-keeper.
+Result<std::string> find_keeper(const RunnerOptions& options);
+
 Result<std::unique_ptr<KeeperPort>> open_keeper(const RunnerOptions& options, const RunnerHome& home);
 
 }  // namespace hakuriver::doors

@@ -128,6 +128,7 @@ void StartBuilder::build_common(BatchId batch, std::optional<std::uint32_t> numa
   common_variables_ = request_.environment.size();
   request_.memory_bytes = spec_->resources.memory_bytes;
   request_.millicores = spec_->resources.millicores;
+  request_.cgroup = world_.cgroup;
   const std::string& directory = spec_->working_directory;
   const bool is_absolute = !directory.empty() && directory.front() == '/';
   request_.working_directory = directory.empty() ? world_.shared_dir

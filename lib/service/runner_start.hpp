@@ -29,6 +29,7 @@ struct TaskWorld {
   std::vector<NumaNode> numa_nodes;
   bool binds_numa = false;  // else a NUMA node is only counted, as on a synthetic machine
   std::string numactl;      // the program that binds; empty: the keeper does
+  CgroupParent cgroup{};    // where attempts have theirs; empty: they have none
 };
 
 // Where an attempt's output goes: "<shared_dir>/task_outputs/<id>.out", later attempts "<id>.<attempt>.out".
