@@ -1,6 +1,6 @@
 // What the keeper adds to starting a process: N no-op tasks through the keeper against a loop of vfork and exec that
 // creates the same two output files. Prints both and the ratios of wall time and of CPU time (of this process, the
-// keeper and all children).
+// keeper and all children); and the same in cgroups with limits, where they can be made.
 //
 //   bench_keeper [N] [AT_ONCE]
 #include <poll.h>
@@ -17,7 +17,10 @@
 #include <vector>
 
 #include "bench/spawn_loop.hpp"
+#include "keeper/cgroup.hpp"
+#include "keeper/cgroup_probe.hpp"
 #include "keeper/client.hpp"
+#include "platform/cgroup_limits.hpp"
 #include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
@@ -66,7 +69,8 @@ class Bench {
  public:
   Bench(KeeperPort& port, long keeper) : port_(port), keeper_(keeper) {}
 
-  Cost run(const std::string& directory, unsigned count, unsigned at_once) {
+  Cost run(const std::string& directory, unsigned count, unsigned at_once, const CgroupParent& cgroup) {
+    cgroup_ = cgroup;
     const auto start = Clock::now();
     const double cpu = own_cpu() + cpu_of(keeper_);
     unsigned sent = 0;
@@ -98,13 +102,33 @@ class Bench {
     request.working_directory = directory;
     request.stdout_path = directory + "/" + std::to_string(number) + ".out";
     request.stderr_path = directory + "/" + std::to_string(number) + ".err";
+    request.millicores = 1000;
+    request.memory_bytes = std::uint64_t{64} << 20;
+    request.cgroup = cgroup_;
     static_cast<void>(port_.start(request).has_value());
   }
 
   KeeperPort& port_;
   long keeper_;
+  CgroupParent cgroup_;
   std::uint64_t next_ = 1000;
 };
+
+// Below this process's own, in version 1; empty where that cannot be.
+CgroupParent find_cgroup() {
+  const auto own = platform::read_cgroup_directories();
+  const auto name = "/hakuriver-bench-" + std::to_string(::getpid());
+  if (own.freezer.empty() || own.cpu.empty() || own.cpuacct.empty() || own.memory.empty()) return {};
+  const auto probed = keeper::probe_cgroups({"", own.freezer.front() + name, own.cpu.front() + name,
+                                             own.cpuacct.front() + name, own.memory.front() + name, false, false},
+                                            HAKURIVER_BENCH_NOOP);
+  return probed ? *probed : CgroupParent{};
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
 
 }  // namespace
 
@@ -118,6 +142,9 @@ int main(int argc, char** argv) {
   Bench bench(**port, keeper);
   std::vector<double> wall;
   std::vector<double> cpu;
+  std::vector<double> more;
+  std::vector<double> more_cpu;
+  const auto cgroup = find_cgroup();
   for (int round = 0; round < 7; ++round) {
     const auto fresh = [&](const char* name) {
       const auto path = scratch / (name + std::to_string(round));
@@ -125,16 +152,21 @@ int main(int argc, char** argv) {
       return path;
     };
     const auto loop = spawn_loop(fresh("loop"), count, at_once);
-    const auto kept = bench.run(fresh("kept"), count, at_once);
+    const auto kept = bench.run(fresh("kept"), count, at_once, {});
     wall.push_back(kept.wall / loop.wall);
     cpu.push_back(kept.cpu / loop.cpu);
     std::printf("per task: loop %.1f us, %.1f us CPU; keeper %.1f us, %.1f us CPU\n", loop.wall, loop.cpu, kept.wall,
                 kept.cpu);
+    if (cgroup.empty()) continue;
+    const auto held = bench.run(fresh("held"), count, at_once, cgroup);
+    more.push_back(held.wall - kept.wall);
+    more_cpu.push_back(held.cpu - kept.cpu);
+    std::printf("          in cgroups %.1f us, %.1f us CPU\n", held.wall, held.cpu);
   }
-  std::sort(wall.begin(), wall.end());
-  std::sort(cpu.begin(), cpu.end());
   std::printf("keeper / spawn loop, median of %zu rounds of %u tasks, %u at once: %.2f wall, %.2f CPU\n", wall.size(),
-              count, at_once, wall[wall.size() / 2], cpu[cpu.size() / 2]);
+              count, at_once, median(wall), median(cpu));
+  std::printf("a cgroup more: %.1f us a task, %.1f us CPU\n", median(more), median(more_cpu));
   ::kill(static_cast<pid_t>(keeper), SIGTERM);
+  keeper::remove_parent(cgroup);
   return 0;
 }
