@@ -207,6 +207,12 @@ class TwoMachines(unittest.TestCase):
         self.assertEqual(self.host.run("hakuriver.client", "--stderr", big).stdout, b"\377\n")
         none = self.client("--wait", "--", "true").strip()
         self.assertEqual(self.client("--stdout", none), "")
+        sweep = self.network.scratch / "sweep"
+        sweep.write_text('{"cores": 0, "sweep": {"words": ["echo", {"axis": "i"}],'
+                         ' "axes": [{"name": "i", "first": 10, "last": 39}]}}')
+        told = self.client("--sweep", sweep, "--follow", "--with-outputs")
+        for index in range(30):
+            self.assertRegex(told, f"(?m)^output {index} stdout 3\n{index + 10}\nend {index} ")
 
         gate = own / "gate"
         task = self.submit_script(f"echo one; until test -e {gate}; do sleep 0.05; done; echo two")
