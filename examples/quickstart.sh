@@ -160,7 +160,7 @@ cat <<EOF
 That was a whole cluster, and it is stopped now. Try next:
   examples/quickstart.sh --keep     the same, left running for you
   hakuriver.client --help           every option, with examples
-  hakurun --help                    sweeps: lists, ranges, files
+  hakurun --help                    sweeps: ranges, lists, journals, resuming
 For several machines: hakuriver.init on one, copy its config.toml and token to the others, set host_reachable_address,
 and start hakuriver.host there and hakuriver.runner everywhere.
 EOF

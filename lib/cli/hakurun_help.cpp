@@ -57,8 +57,9 @@ HAKURUN_PARAM_<name> for each span.
 HAKURUN_PYTHON names the Python that runs modules and functions, and `python`
 where there is none; else python3.
 
-Exit status: 0 every command succeeded, 1 one failed, 2 wrong usage,
-130 interrupted.
+Exit status: 0 every command succeeded, 1 one failed, 2 wrong usage, 3 a file or
+directory is missing that hakurun itself needs, 130 interrupted; with --to
+cluster also 5: the sweep did not get there.
 Ctrl-C stops the running commands (TERM); a second one kills them.
 )";
 

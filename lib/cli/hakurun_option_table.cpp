@@ -4,6 +4,7 @@
 
 #include "cli/hakurun_jobs.hpp"
 #include "hakuriver/resources.hpp"
+#include "hakuriver/target.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -69,13 +70,28 @@ Status set_joblog(Options& it, std::string_view text) { return set_path(it.run.j
 Status set_results(Options& it, std::string_view text) { return set_path(it.run.results, text); }
 
 Status set_to(Options& it, std::string_view text) {
-  if (text != "here" && text != "cluster") return Error{Errc::invalid_argument, "expected here or cluster"};
+  if (text != "here" && text != "cluster") {
+    return Error{Errc::invalid_argument, "'" + std::string(text.substr(0, 64)) + "': expected here or cluster"};
+  }
   it.to_cluster = text == "cluster";
   return Unit{};
 }
-Status set_target(Options& it, std::string_view text) { return set_path(it.cluster.targets.emplace_back(), text); }
-Status set_cores(Options& it, std::string_view text) { return set_path(it.cluster.cores, text); }
-Status set_memory(Options& it, std::string_view text) { return set_path(it.cluster.memory, text); }
+// The host reads these three again; here a slip is named by its option.
+Status set_target(Options& it, std::string_view text) {
+  if (auto target = parse_target(text); !target) return target.error();
+  it.cluster.targets.emplace_back(text);
+  return Unit{};
+}
+Status set_cores(Options& it, std::string_view text) {
+  if (auto millicores = parse_cores(text); !millicores) return millicores.error();
+  it.cluster.cores = text;
+  return Unit{};
+}
+Status set_memory(Options& it, std::string_view text) {
+  if (auto bytes = parse_memory(text); !bytes) return bytes.error();
+  it.cluster.memory = text;
+  return Unit{};
+}
 Status set_host(Options& it, std::string_view text) { return set_path(it.cluster.host, text); }
 Status set_name(Options& it, std::string_view text) { return set_path(it.cluster.name, text); }
 

@@ -245,5 +245,13 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
     CHECK(refused.error().message == "--target, --cores, --memory, --host and --name need --to cluster");
   }
   CHECK(!parse({"--to", "cluster", "--jobs=50%", "command"}));
-  CHECK(!parse({"--to", "cluster", "--target", "", "command"}));
+  const std::vector<std::vector<const char*>> slips = {{"--target", ""},  {"--target", "node1:x"}, {"--cores", ""},
+                                                       {"--cores", "-1"}, {"--memory", ""},        {"--memory", "8X"}};
+  for (const auto& slip : slips) {
+    CAPTURE(slip[0]);
+    const auto refused = parse({"--to", "cluster", slip[0], slip[1], "command"});
+    REQUIRE(!refused);
+    CHECK(refused.error().message.starts_with(slip[0] + std::string(": '") + slip[1] + "' is not a "));
+  }
+  CHECK(parse({"--to", "mars", "command"}).error().message == "--to: 'mars': expected here or cluster");
 }

@@ -221,7 +221,9 @@ def check_refusals(runs):
                         (("--to", "cluster", "-j", "50%", "true"),
                          "--jobs: with --to cluster expected a number: there is no one machine's CPUs"),
                         (("--to", "cluster", "--stdin", "true"), "--stdin does not go with --to cluster"),
-                        (("--to", "mars", "true"), "--to: expected here or cluster"),
+                        (("--to", "mars", "true"), "--to: 'mars': expected here or cluster"),
+                        (("--to", "cluster", "--cores", "x", "true"),
+                         "--cores: 'x' is not a number of cores: expected a number such as 4 or 0.5"),
                         (("--cores", "3", "true"),
                          "--target, --cores, --memory, --host and --name need --to cluster")):
         done = runs.run(*words, check=2)
