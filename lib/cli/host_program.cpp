@@ -174,7 +174,10 @@ int host_program(std::span<const std::string> words, const std::vector<std::stri
   }
   ConfigSources sources;
   sources.environment = environment;
-  if (const auto* file = line->find("config")) sources.config_file = file->value;
+  if (const auto* file = line->find("config")) {
+    if (file->value.empty()) return fail(streams.err, "--config is empty", kExitUsage);
+    sources.config_file = file->value;
+  }
   const auto loaded = load_config(sources);
   if (!loaded) return fail(streams.err, loaded.error().message, kExitUsage);
   if (!loaded->config.security.tls_certificate.empty()) {

@@ -37,7 +37,9 @@ constexpr Option kOptions[] = {
     {.name = "listen",
      .value = "ADDR:PORT",
      .help = "answer reads there (health, tasks); without it, the runner listens nowhere"},
-    {.name = "launcher", .value = "NAME", .help = "how tasks are started: auto, cgroup, plain, or none (for benchmarks)"},
+    {.name = "launcher",
+     .value = "NAME",
+     .help = "how tasks are started: auto, cgroup, plain, or none (for benchmarks)"},
     {.name = "stop-tasks", .help = "end the tasks that run here when the runner is asked to stop"},
     {.name = "version", .help = "print the version"},
     {.name = "help", .letter = 'h', .help = "print this"},
@@ -74,6 +76,12 @@ std::string variable(const std::vector<std::string>& environment, std::string_vi
 }
 
 Result<LoadedConfig> load(const CommandLine& line, const std::vector<std::string>& environment) {
+  for (const std::string_view name : {"config", "host"}) {
+    const auto* given = line.find(name);
+    if (given != nullptr && given->value.empty()) {
+      return Error{Errc::invalid_argument, "--" + std::string(name) + " is empty"};
+    }
+  }
   ConfigSources sources;
   sources.environment = environment;
   if (const auto* file = line.find("config")) sources.config_file = file->value;

@@ -215,6 +215,12 @@ def check_configurations(cluster):
             assert f"{home}/config.toml:" in done.stderr, (text, done)
         if text.isprintable() or text.startswith("[net"):
             assert "expected" in done.stderr or "did you mean" in done.stderr, (text, done)
+    # An unset shell variable must not become another configuration, or another host.
+    for words in (("hakuriver.host", "--config", ""), ("hakuriver.runner", "--config", ""),
+                  ("hakuriver.runner", "--host", ""), ("hakuriver.client", "--config", "", "-l")):
+        done = subprocess.run([cluster.programs / words[0], *words[1:]], capture_output=True, text=True, timeout=20,
+                              env=cluster.environment(), check=False)
+        assert done.returncode == 2 and done.stderr == f"{words[0]}: {words[1]} is empty\n", (words, done)
 
 
 with Cluster(sys.argv[1]) as running:
