@@ -36,9 +36,9 @@ struct RunnerOptions {
   // Where a runner keeps what is its own; what is below it is created where it is missing. Empty: $HAKURIVER_HOME, or
   // ~/.hakuriver.
   std::string home{};
-  std::string state_dir{};               // on a local disk; empty: <home>/state
-  std::string shared_dir{};              // empty: <home>/shared
-  std::string local_temp_dir{};          // empty: <home>/tmp
+  std::string state_dir{};       // on a local disk; empty: <home>/state
+  std::string shared_dir{};      // empty: <home>/shared
+  std::string local_temp_dir{};  // empty: <home>/tmp
   // plain (also "auto"): nothing is limited but NUMA binding. cgroup: a cgroup for each attempt, refused where none can
   // be made. none starts nothing, for benchmarks.
   std::string launcher = "plain";
