@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "cli/cluster_lines.hpp"
+#include "cli/exit_status.hpp"
 #include "engine/child_process.hpp"
 #include "engine/write_all.hpp"
 #include "hakuriver/task_sweep.hpp"
@@ -331,12 +332,16 @@ Status ClusterBackend::take_line(Batch& batch, std::string_view line, BackendEve
   return log_.ended(batch.submission, end.first, end.count);
 }
 
-// The client has ended.
+// The client has ended, and has said why if it was not done.
 Status ClusterBackend::finish(Batch& batch) {
-  ::waitpid(std::exchange(batch.client, -1), nullptr, 0);
+  int status = 0;
+  ::waitpid(std::exchange(batch.client, -1), &status, 0);
   client_.forget(batch.id);
   if (batch.ended == batch.tasks.size()) return log_.done(batch.submission);
-  if (batch.id.empty()) return Error{Errc::unavailable, "--to cluster: the sweep was not submitted"};
+  if (batch.id.empty()) {
+    const int exit = WIFEXITED(status) ? WEXITSTATUS(status) : kExitUnreachable;
+    return Error{code_of_exit(exit), "--to cluster: the sweep was not submitted"};
+  }
   return Error{Errc::unavailable, "--to cluster: batch " + batch.id +
                                       " is no longer followed, and goes on (hakuriver.client --follow-batch " +
                                       batch.id + " follows it, --kill ends it)"};

@@ -39,6 +39,14 @@ class Words {
   bool failed_ = false;
 };
 
+// Why it did not start, where that is what the node tells: 126 and 127 are what its starting a command ends with, too.
+std::string reason_of(const Outcome& outcome, std::string_view message) {
+  if (outcome.kind == OutcomeKind::never_started) return std::string(message);
+  const bool may_tell = outcome.kind == OutcomeKind::exited && (outcome.value == 126 || outcome.value == 127);
+  if (!may_tell || message.empty() || message.starts_with("exited with ")) return {};
+  return "exit " + std::to_string(outcome.value) + ", " + std::string(message);
+}
+
 EndLine read_end(Words& words, std::uint64_t tasks) {
   EndLine line;
   line.first = words.number<std::uint64_t>();
@@ -58,7 +66,7 @@ EndLine read_end(Words& words, std::uint64_t tasks) {
   line.end.usage.max_rss_bytes = words.number<std::uint64_t>();
   words.number<std::uint64_t>();
   words.number<std::uint64_t>();
-  if (line.end.outcome.kind == OutcomeKind::never_started) line.end.message = std::string(words.rest());
+  line.end.message = reason_of(line.end.outcome, words.rest());
   // One that was killed before it started counts as one that was killed.
   const bool is_exit = line.end.outcome.kind == OutcomeKind::exited;
   if (status != "killed" || is_exit) return line;

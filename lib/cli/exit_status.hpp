@@ -36,6 +36,22 @@ constexpr int exit_of(Errc code) noexcept {
   return kExitFailed;
 }
 
+// Why a program of ours failed, as far as its exit status tells: exit_of() of it is that status again.
+constexpr Errc code_of_exit(int status) noexcept {
+  switch (status) {
+    case kExitUsage:
+      return Errc::invalid_argument;
+    case kExitNotFound:
+      return Errc::not_found;
+    case kExitNotAllowed:
+      return Errc::denied;
+    case kExitUnreachable:
+      return Errc::unavailable;
+    default:
+      return Errc::io;
+  }
+}
+
 // Of a reply that is no success.
 constexpr int exit_of_http(int status) noexcept {
   switch (status) {

@@ -61,7 +61,7 @@ void RunReport::take_output(const RunOutput& output) {
 }
 
 void RunReport::take_end(const RunEnd& end, const std::string& command, bool is_shown) {
-  const bool was_started = end.message.empty();
+  const bool was_started = end.message.empty() || counts_.on_cluster;  // which is given all of them at once
   if (was_started && counts_.running > 0) --counts_.running;
   const auto tail = captured_ ? tails_.take(end.index) : std::vector<std::string>();
   const bool is_final = end.verdict == EndVerdict::succeeded || end.verdict == EndVerdict::failed;

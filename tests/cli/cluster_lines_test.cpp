@@ -41,6 +41,12 @@ TEST_CASE("what was killed before it started counts as ended by a signal, what c
   const auto failed = parse_cluster_line("end 0 1 1 failed 3 28 0 1500000 0 0 0 0 no space left", 10);
   REQUIRE(failed);
   CHECK(std::get<EndLine>(*failed).end.message == "no space left");
+  const auto missing = parse_cluster_line("end 0 1 1 failed 0 127 1 2 0 0 0 0 'x': command not found on PATH", 10);
+  REQUIRE(missing);
+  CHECK(std::get<EndLine>(*missing).end.message == "exit 127, 'x': command not found on PATH");
+  const auto own = parse_cluster_line("end 0 1 1 failed 0 127 1 2 0 0 0 0 exited with 127", 10);
+  REQUIRE(own);
+  CHECK(std::get<EndLine>(*own).end.message.empty());
   CHECK(std::get<EndLine>(*failed).end.elapsed.count() == 0);
 }
 

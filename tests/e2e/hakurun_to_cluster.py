@@ -231,8 +231,11 @@ def check_refusals(runs):
     done = runs.run("--to", "cluster", "echo", "{%}", "span:1..2", check=None)
     assert done.returncode != 0 and "number of a slot" in done.stderr, done
     done = runs.run("--to", "cluster", "--target", "nowhere", "echo", "span:1..2", check=None)
-    assert done.returncode != 0 and "nowhere" in done.stderr and "was not submitted" in done.stderr, done
+    assert done.returncode not in (0, 5) and "nowhere" in done.stderr and "was not submitted" in done.stderr, done
+    done = runs.run("--to", "cluster", "--host", "not a url", "echo", "span:1..2", check=2)
     assert len(runs.batches()) == before
+    done = runs.to_cluster("no-such-command", "span:1..2", check=1)
+    assert "exit 127, 'no-such-command': command not found on PATH" in done.stderr, done.stderr
 
 
 def main():
