@@ -82,7 +82,10 @@ void write_usage(ObjectWriter& object, const TaskView& task) {
   object.number("stderr_bytes", task.stderr_bytes);
   object.decimal("cpu_seconds", static_cast<double>(task.usage.cpu_microseconds) / 1e6);
   object.number("cpu_microseconds", task.usage.cpu_microseconds);
-  object.number("max_rss_bytes", task.usage.max_rss_bytes);
+  // A keeper that could not tell a short task's peak from its own says 0.
+  const auto peak = task.usage.max_rss_bytes;
+  if (peak == 0) return object.null("max_rss_bytes");
+  object.number("max_rss_bytes", peak);
 }
 
 void number_or_null(ObjectWriter& object, std::string_view name, const std::optional<std::uint32_t>& value) {

@@ -146,7 +146,7 @@ TEST_CASE("a task that waits has its reason, no end, and an empty environment th
   CHECK(json.at("env_vars") == nlohmann::json::object());
   CHECK(json.at("required_cores") == 1);
   for (const auto* name : {"error_message", "assigned_node", "target_numa_node_id", "exit_code", "started_at",
-                           "completed_at", "required_memory_bytes", "systemd_unit_name"}) {
+                           "completed_at", "required_memory_bytes", "systemd_unit_name", "max_rss_bytes"}) {
     CAPTURE(name);
     CHECK(json.at(name).is_null());
   }
