@@ -48,7 +48,16 @@ struct CgroupParent {
   bool operator==(const CgroupParent&) const = default;
 };
 
-// Everything needed to start one attempt. All paths are absolute.
+// Who a task runs as.
+struct TaskUser {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;  // the supplementary ones, and no others; at most 65536
+  bool operator==(const TaskUser&) const = default;
+};
+
+// Everything needed to start one attempt. All paths are absolute. The main process leads a session of its own, has no
+// core dumps, and no descriptors but 0 to 2 (and 3, where `reports_start`).
 struct StartRequest {
   AttemptKey key;
   Argv argv;                             // at least one word; looked up on the PATH in `environment` if it has no slash
@@ -61,6 +70,42 @@ struct StartRequest {
   std::uint64_t memory_bytes = 0;          // enforced in a cgroup; 0: no limit
   std::uint64_t millicores = 0;            // enforced in a cgroup; 0: not metered
   CgroupParent cgroup{};                   // empty: no cgroup is made, and nothing is enforced
+
+  // None: the keeper's own user. Else the output files belong to this one, too, and the command is one that this user
+  // may execute. A keeper that may not become this user never starts the attempt (EPERM).
+  std::optional<TaskUser> user{};
+  bool no_new_privileges = false;  // PR_SET_NO_NEW_PRIVS: no setuid program gives more than the user has
+  std::int32_t niceness = 0;       // 0 to 19, added to the keeper's own
+
+  // From the start, on the monotonic clock: it goes on while the attempt is paused, and also while no keeper runs. 0:
+  // none. At the limit the whole tree gets TERM, after the grace KILL, and the outcome is timed_out, unless the attempt
+  // was asked to end, or its main process had ended, before. At most a hundred years.
+  std::chrono::milliseconds time_limit{0};
+  std::chrono::milliseconds time_limit_grace{10'000};  // at most a day
+
+  // The main process is first a launching program that executes the command in place at last. On its descriptor 3, a
+  // pipe, it writes the text of its /proc/self/cgroup (at most 8 KiB) and has it closed on execution: the end of the
+  // pipe after that text says that the command is executed, and `started` is told then. Where it cannot execute the
+  // command it writes instead a NUL byte, the errno in decimal, a blank and one line of message: the attempt ends as a
+  // failure to start does. One that ends and has written nothing is never_started, with the first line that it wrote
+  // to its standard error as the message. Writing is never answered by SIGPIPE.
+  bool reports_start = false;
+  // The name of the unit that it enters, such as "hakuriver-task-17.scope": the cgroups in its report whose last part
+  // is this name become the attempt's, made and removed by somebody else. Only with reports_start; `cgroup` is empty.
+  std::string unit{};
+
+  // Not empty: what runs is not below the keeper (a transient service, a container), and the main process is a client
+  // that lives as long as it does. These are the words of a program to which the keeper appends one of: `pause`,
+  // `resume`, `terminate` (TERM to all inside, paused or not), `kill` (KILL to all inside), and, when the main process
+  // has ended, `finish`. It runs as the keeper does, input and errors on /dev/null, for at most 30 s. A verb that does
+  // not exit with 0 has not done its work: all but pause and resume are repeated. `finish` removes what is left and
+  // prints, one a line, "exited N", "signaled N", "oom_killed N" or "never_started ERRNO MESSAGE", and where it knows
+  // "cpu_microseconds N" and "peak_bytes N" (at most 4 KiB in all): they count instead of the main process's own
+  // status. Until it exits with 0 the attempt has not ended. At most 64 words and 4 KiB; `cgroup` is empty.
+  Argv control{};
+
+  // Not empty: nothing is started, and the attempt ends as exited with 126 and this message; at most 4 KiB.
+  std::string refusal{};
 };
 
 enum class KeptState : std::uint8_t {
@@ -125,6 +170,7 @@ class KeeperPort {
   // denied where it has seen a higher epoch.
   virtual Result<KeeperListing> take_over(const std::string& cluster_id, Epoch epoch) = 0;
 
+  // internal, where the keeper that runs is of an earlier version and the request asks for what that one cannot do.
   // Writes the intent, starts the attempt, writes the start. An attempt that the keeper knows already is not
   // started again. What becomes of it arrives as an event; a failure to start is an `ended` with never_started, or
   // exited with 127 (not found) or 126 (not executable).

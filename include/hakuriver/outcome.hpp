@@ -14,8 +14,11 @@ enum class OutcomeKind : std::uint8_t {
   oom_killed = 2,  // the kernel's own record says that memory ran out; value: the signal's number
   never_started =
       3,  // the node could not start it (no space, no descriptors, no memory); value: the errno. Not the task's fault
-  unknown = 4,  // it ended, or was never seen again, and who could have read its status is gone
+  unknown = 4,    // it ended, or was never seen again, and who could have read its status is gone
+  timed_out = 5,  // it reached its time limit and was ended for that, however it took it; value: 0
 };
+
+inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::timed_out;
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::unknown;
@@ -31,7 +34,8 @@ struct Usage {
   bool operator==(const Usage&) const = default;
 };
 
-// The exit status a shell would show: the code, or 128 + the signal; 1 where it is not known.
+// The exit status a shell would show: the code, or 128 + the signal, 124 at a time limit as timeout(1) has it; 1 where
+// it is not known.
 constexpr int shell_status(const Outcome& outcome) noexcept {
   switch (outcome.kind) {
     case OutcomeKind::exited:
@@ -39,6 +43,8 @@ constexpr int shell_status(const Outcome& outcome) noexcept {
     case OutcomeKind::signaled:
     case OutcomeKind::oom_killed:
       return 128 + outcome.value;
+    case OutcomeKind::timed_out:
+      return 124;
     case OutcomeKind::never_started:
     case OutcomeKind::unknown:
       return 1;

@@ -90,6 +90,7 @@ constexpr TaskEvent event_of(const Outcome& outcome, bool by_request) noexcept {
     case OutcomeKind::exited:
     case OutcomeKind::signaled:
     case OutcomeKind::unknown:
+    case OutcomeKind::timed_out:
       break;
   }
   if (by_request) return TaskEvent::kill_confirmed;

@@ -47,6 +47,8 @@ std::string words_of_outcome(const TaskView& task) {
       return "never started";
     case OutcomeKind::unknown:
       return "exit status unknown";
+    case OutcomeKind::timed_out:
+      return "time limit reached";
   }
   return {};
 }

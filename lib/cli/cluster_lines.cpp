@@ -55,7 +55,7 @@ EndLine read_end(Words& words, std::uint64_t tasks) {
   words.number<std::uint32_t>();  // the host's own attempts are not the run's
   const auto status = words.word();
   const auto kind = words.number<unsigned>();
-  if (kind > static_cast<unsigned>(OutcomeKind::unknown)) words.fail();
+  if (kind > static_cast<unsigned>(kLastOutcomeKind)) words.fail();
   line.end.outcome = {static_cast<OutcomeKind>(kind), words.number<std::int32_t>()};
   line.end.started_at.microseconds = words.number<std::int64_t>();
   const auto ended = words.number<std::int64_t>();

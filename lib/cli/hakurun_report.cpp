@@ -19,6 +19,8 @@ std::string describe(const RunEnd& end) {
     case OutcomeKind::signaled:
     case OutcomeKind::oom_killed:
       return "signal " + std::to_string(end.outcome.value) + ", " + ::strsignal(end.outcome.value);
+    case OutcomeKind::timed_out:
+      return "timed out";
     case OutcomeKind::never_started:
     case OutcomeKind::unknown:
       break;

@@ -160,6 +160,11 @@ Status KeeperClient::start(const StartRequest& request) {
                  "the keeper that runs here is of a version without cgroups: it goes when its tasks have ended and the "
                  "runner is stopped for ten seconds"};
   }
+  if (version_ < kFirstVersionWithSpecials && is_special(request)) {
+    return Error{Errc::internal,
+                 "the keeper that runs here is of a version without users, time limits and launchers: it goes when its "
+                 "tasks have ended and the runner is stopped for ten seconds"};
+  }
   return queue(FrameType::start, encode_start(request));
 }
 

@@ -47,7 +47,7 @@ std::optional<Record> record_at(std::string_view bytes, std::size_t offset) {
   const auto crc = reader.number<std::uint32_t>();
   const auto length = reader.number<std::uint32_t>();
   const auto type = reader.number<std::uint8_t>();
-  if (type < static_cast<std::uint8_t>(RecordType::run) || type > static_cast<std::uint8_t>(RecordType::confirmed)) {
+  if (type < static_cast<std::uint8_t>(RecordType::run) || type > static_cast<std::uint8_t>(RecordType::unit)) {
     return std::nullopt;
   }
   if (length > kMaxRecordPayload || length > rest.size() - kRecordHead) return std::nullopt;
@@ -65,6 +65,27 @@ bool any_record_after(std::string_view bytes, std::size_t offset) {
 AttemptKey read_key(ByteReader& reader) {
   const auto task = reader.number<std::uint64_t>();
   return AttemptKey{TaskId{task}, Attempt{reader.number<std::uint32_t>()}};
+}
+
+void write_terms(ByteWriter& writer, const Terms& terms) {
+  writer.number(static_cast<std::int64_t>(terms.time_limit.count()));
+  writer.number(static_cast<std::int64_t>(terms.time_limit_grace.count()));
+  writer.number(static_cast<std::uint8_t>(terms.reports_start ? 1 : 0)).text(terms.unit).texts(terms.control);
+}
+
+void read_terms(ByteReader& reader, Terms& terms) {
+  terms.time_limit = std::chrono::milliseconds{reader.number<std::int64_t>()};
+  terms.time_limit_grace = std::chrono::milliseconds{reader.number<std::int64_t>()};
+  terms.reports_start = reader.number<std::uint8_t>() != 0;
+  terms.unit = reader.text();
+  terms.control = reader.texts();
+}
+
+void append_facts(std::string& out, AttemptKey key, const Terms& terms) {
+  if (terms.timed_out) append_timed_out(out, key);
+  if (terms.main_status) append_main_ended(out, key, *terms.main_status);
+  if (terms.held) append_held(out, key, true);
+  if (!terms.cgroup.empty()) append_unit(out, key, terms.cgroup);
 }
 
 ByteWriter& write_key(ByteWriter&& writer, AttemptKey key) {
@@ -92,6 +113,11 @@ class Replay {
         return apply_ended(record.payload);
       case RecordType::confirmed:
         return apply_confirmed(reader);
+      case RecordType::timed_out:
+      case RecordType::main_ended:
+      case RecordType::held:
+      case RecordType::unit:
+        return apply_fact(record.type, reader);
     }
     return false;
   }
@@ -117,6 +143,7 @@ class Replay {
     attempt.stderr_path = reader.text();
     read_place(reader, attempt);
     attempt.cgroup = read_cgroup(reader);
+    if (reader.ok() && !reader.done()) read_terms(reader, attempt.terms.need());
     order_[attempt.key] = ++intents_;
     unended_[intents_] = std::move(attempt);
     return reader.done();
@@ -135,6 +162,21 @@ class Replay {
     const auto key = read_key(reader);
     const std::chrono::milliseconds grace{reader.number<std::int64_t>()};
     if (auto* attempt = find(key)) attempt->asked = grace;
+    return reader.done();
+  }
+  bool apply_fact(RecordType type, ByteReader& reader) {
+    auto* attempt = find(read_key(reader));
+    Terms nobodys;
+    Terms& terms = attempt == nullptr ? nobodys : attempt->terms.need();
+    if (type == RecordType::timed_out) terms.timed_out = true;
+    if (type == RecordType::main_ended) terms.main_status = reader.number<std::int32_t>();
+    if (type == RecordType::held) terms.held = reader.number<std::uint8_t>() != 0;
+    if (type == RecordType::unit) {
+      for (auto* path : {&terms.cgroup.unified, &terms.cgroup.freezer, &terms.cgroup.cpuacct, &terms.cgroup.memory,
+                         &terms.cgroup.named}) {
+        *path = reader.text();
+      }
+    }
     return reader.done();
   }
   bool apply_ended(std::string_view payload) {
@@ -229,7 +271,8 @@ void append_intent(std::string& out, const UnendedAttempt& attempt) {
   writer.number(attempt.started_at.microseconds).number(attempt.started.microseconds);
   writer.text(attempt.stdout_path).text(attempt.stderr_path);
   write_place(writer, attempt);
-  if (!attempt.cgroup.empty()) write_cgroup(writer, attempt.cgroup);
+  if (attempt.terms || !attempt.cgroup.empty()) write_cgroup(writer, attempt.cgroup);
+  if (attempt.terms) write_terms(writer, *attempt.terms);
   append_record(out, RecordType::intent, payload);
 }
 
@@ -243,6 +286,35 @@ void append_asked(std::string& out, AttemptKey key, std::chrono::milliseconds gr
   std::string payload;
   write_key(ByteWriter(payload), key).number(static_cast<std::int64_t>(grace.count()));
   append_record(out, RecordType::asked, payload);
+}
+
+void append_timed_out(std::string& out, AttemptKey key) {
+  std::string payload;
+  write_key(ByteWriter(payload), key);
+  append_record(out, RecordType::timed_out, payload);
+}
+
+void append_main_ended(std::string& out, AttemptKey key, std::int32_t wait_status) {
+  std::string payload;
+  write_key(ByteWriter(payload), key).number(wait_status);
+  append_record(out, RecordType::main_ended, payload);
+}
+
+void append_held(std::string& out, AttemptKey key, bool held) {
+  std::string payload;
+  write_key(ByteWriter(payload), key).number(static_cast<std::uint8_t>(held ? 1 : 0));
+  append_record(out, RecordType::held, payload);
+}
+
+void append_unit(std::string& out, AttemptKey key, const UnitCgroup& cgroup) {
+  std::string payload;
+  write_key(ByteWriter(payload), key)
+      .text(cgroup.unified)
+      .text(cgroup.freezer)
+      .text(cgroup.cpuacct)
+      .text(cgroup.memory)
+      .text(cgroup.named);
+  append_record(out, RecordType::unit, payload);
 }
 
 void append_ended(std::string& out, const KeptAttempt& attempt) {
@@ -293,6 +365,7 @@ std::string encode_journal(const JournalContent& content) {
     append_intent(bytes, attempt);
     if (attempt.pid != 0) append_started(bytes, attempt.key, attempt.pid, attempt.start_ticks);
     if (attempt.asked) append_asked(bytes, attempt.key, *attempt.asked);
+    if (attempt.terms) append_facts(bytes, attempt.key, *attempt.terms);
   }
   return bytes;
 }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "hakuriver/keeper.hpp"
+#include "keeper/rare.hpp"
+#include "keeper/unit_cgroup.hpp"
 
 namespace hakuriver::keeper {
 
@@ -27,6 +29,25 @@ enum class RecordType : std::uint8_t {
   asked = 4,      // it was asked to end
   ended = 5,      // it ended: everything that is known of it
   confirmed = 6,  // records up to here are the host's
+  // Of attempts with terms:
+  timed_out = 7,   // it reached its time limit, and is ended for that
+  main_ended = 8,  // how its main process ended, while the launcher has not finished
+  held = 9,        // whether its launcher has paused it
+  unit = 10,       // where its unit's cgroups are
+};
+
+// What few attempts have: as in the StartRequest, and what became of it.
+struct Terms {
+  std::chrono::milliseconds time_limit{0};
+  std::chrono::milliseconds time_limit_grace{0};
+  bool reports_start = false;
+  std::string unit;
+  Argv control;
+  bool timed_out = false;
+  bool held = false;
+  std::optional<std::int32_t> main_status;  // as waitpid gives it
+  UnitCgroup cgroup;
+  bool operator==(const Terms&) const = default;
 };
 
 // An attempt that the journal intended to start and does not know to have ended.
@@ -43,6 +64,7 @@ struct UnendedAttempt {
   std::uint64_t memory_bytes = 0;
   std::optional<std::uint32_t> numa_node{};
   CgroupParent cgroup{};
+  Rare<Terms> terms{};
   bool operator==(const UnendedAttempt&) const = default;
 };
 
@@ -79,6 +101,10 @@ void append_run(std::string& out, RunId run, const std::string& cluster_id, Epoc
 void append_intent(std::string& out, const UnendedAttempt& attempt);
 void append_started(std::string& out, AttemptKey key, std::int64_t pid, std::uint64_t start_ticks);
 void append_asked(std::string& out, AttemptKey key, std::chrono::milliseconds grace);
+void append_timed_out(std::string& out, AttemptKey key);
+void append_main_ended(std::string& out, AttemptKey key, std::int32_t wait_status);
+void append_held(std::string& out, AttemptKey key, bool held);
+void append_unit(std::string& out, AttemptKey key, const UnitCgroup& cgroup);
 void append_ended(std::string& out, const KeptAttempt& attempt);
 void append_confirmed(std::string& out, std::uint64_t record);
 

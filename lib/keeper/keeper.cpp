@@ -34,6 +34,14 @@ UnendedAttempt intent_of(const StartRequest& request) {
   intent.memory_bytes = request.memory_bytes;
   intent.numa_node = request.numa_node;
   intent.cgroup = request.cgroup;
+  const bool has_terms = request.time_limit.count() != 0 || request.reports_start || !request.control.empty();
+  if (!has_terms) return intent;
+  auto& terms = intent.terms.need();
+  terms.time_limit = request.time_limit;
+  terms.time_limit_grace = request.time_limit_grace;
+  terms.reports_start = request.reports_start;
+  terms.unit = request.unit;
+  terms.control = request.control;
   return intent;
 }
 

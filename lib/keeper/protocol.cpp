@@ -17,25 +17,48 @@ AttemptKey read_key(ByteReader& reader) {
   return AttemptKey{TaskId{task}, Attempt{reader.number<std::uint32_t>()}};
 }
 
-bool is_path(const std::string& path) {
-  return !path.empty() && path.front() == '/' && path.size() <= kMaxPath && path.find('\0') == std::string::npos;
+constexpr std::uint8_t kNoNewPrivileges = 1;
+constexpr std::uint8_t kReportsStart = 2;
+constexpr std::uint8_t kHasUser = 4;
+
+// What version 3 added, behind all else.
+void write_special(ByteWriter& writer, const StartRequest& request) {
+  const unsigned flags = (request.no_new_privileges ? kNoNewPrivileges : 0u) |
+                         (request.reports_start ? kReportsStart : 0u) | (request.user ? kHasUser : 0u);
+  writer.number(static_cast<std::uint8_t>(flags)).number(request.niceness);
+  writer.number(static_cast<std::int64_t>(request.time_limit.count()));
+  writer.number(static_cast<std::int64_t>(request.time_limit_grace.count()));
+  writer.text(request.unit).texts(request.control).text(request.refusal);
+  if (!request.user) return;
+  writer.number(request.user->uid).number(request.user->gid);
+  writer.number(static_cast<std::uint32_t>(request.user->groups.size()));
+  for (const auto group : request.user->groups) writer.number(group);
 }
 
-// Those that are needed are there.
-Status check_cgroup(const CgroupParent& parent) {
-  if (parent.empty()) return Unit{};
-  for (const auto* path : {&parent.unified, &parent.freezer, &parent.cpu, &parent.cpuacct, &parent.memory}) {
-    if (path->empty() || (is_path(*path) && path->size() <= kMaxCgroupPath)) continue;
-    return Error{Errc::invalid_argument, "cgroup '" + path->substr(0, 64) + "': expected an absolute path of at most " +
-                                             std::to_string(kMaxCgroupPath) + " bytes"};
-  }
-  const bool lacks = parent.unified.empty() &&
-                     ((parent.limits_cores && parent.cpu.empty()) || (parent.limits_memory && parent.memory.empty()));
-  if (lacks) return Error{Errc::invalid_argument, "cgroups without the controller of a limit"};
-  return Unit{};
+void read_special(ByteReader& reader, StartRequest& request) {
+  const auto flags = reader.number<std::uint8_t>();
+  request.no_new_privileges = (flags & kNoNewPrivileges) != 0;
+  request.reports_start = (flags & kReportsStart) != 0;
+  request.niceness = reader.number<std::int32_t>();
+  request.time_limit = std::chrono::milliseconds{reader.number<std::int64_t>()};
+  request.time_limit_grace = std::chrono::milliseconds{reader.number<std::int64_t>()};
+  request.unit = reader.text();
+  request.control = reader.texts();
+  request.refusal = reader.text();
+  if ((flags & kHasUser) == 0) return;
+  auto& user = request.user.emplace();
+  user.uid = reader.number<std::uint32_t>();
+  user.gid = reader.number<std::uint32_t>();
+  const auto groups = reader.number<std::uint32_t>();
+  for (std::uint32_t i = 0; i < groups && reader.ok(); ++i) user.groups.push_back(reader.number<std::uint32_t>());
 }
 
-bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+// A kind that versions before the third do not know is written as what is nearest to it, and behind all else as what
+// it is: they do not read so far.
+Outcome known_to_all(const Outcome& outcome) {
+  if (outcome.kind != OutcomeKind::timed_out) return outcome;
+  return {OutcomeKind::exited, shell_status(outcome)};
+}
 
 bool is_known_code(std::int32_t code) {
   return code >= static_cast<std::int32_t>(Errc::invalid_argument) && code <= static_cast<std::int32_t>(Errc::internal);
@@ -85,6 +108,11 @@ std::optional<Hello> decode_hello(std::string_view body) {
   return hello;  // what a later version appends is not read
 }
 
+bool is_special(const StartRequest& request) {
+  return request.user || request.no_new_privileges || request.niceness != 0 || request.time_limit.count() != 0 ||
+         request.reports_start || !request.unit.empty() || !request.control.empty() || !request.refusal.empty();
+}
+
 std::string encode_start(const StartRequest& request) {
   std::string body;
   ByteWriter writer(body);
@@ -95,7 +123,9 @@ std::string encode_start(const StartRequest& request) {
   for (const auto cpu : request.cpus) writer.number(cpu);
   writer.number(static_cast<std::uint8_t>(request.numa_node.has_value() ? 1 : 0));
   writer.number(request.numa_node.value_or(0)).number(request.memory_bytes).number(request.millicores);
-  if (!request.cgroup.empty()) write_cgroup(writer, request.cgroup);
+  const bool special = is_special(request);
+  if (special || !request.cgroup.empty()) write_cgroup(writer, request.cgroup);
+  if (special) write_special(writer, request);
   return body;
 }
 
@@ -116,6 +146,7 @@ std::optional<StartRequest> decode_start(std::string_view body) {
   request.memory_bytes = reader.number<std::uint64_t>();
   request.millicores = reader.number<std::uint64_t>();
   request.cgroup = read_cgroup(reader);
+  if (!reader.done()) read_special(reader, request);
   if (!reader.done()) return std::nullopt;
   return request;
 }
@@ -201,12 +232,16 @@ std::string encode_attempt(const KeptAttempt& attempt) {
   ByteWriter writer(body);
   write_key(writer, attempt.key);
   writer.number(static_cast<std::uint8_t>(attempt.state)).number(attempt.pid).number(attempt.started_at.microseconds);
-  writer.number(attempt.record).number(static_cast<std::uint8_t>(attempt.outcome.kind)).number(attempt.outcome.value);
+  const auto outcome = known_to_all(attempt.outcome);
+  writer.number(attempt.record).number(static_cast<std::uint8_t>(outcome.kind)).number(outcome.value);
   writer.number(static_cast<std::uint8_t>(attempt.by_request ? 1 : 0));
   writer.number(static_cast<std::int64_t>(attempt.ended_after.count()));
   writer.number(attempt.usage.cpu_microseconds).number(attempt.usage.max_rss_bytes);
   writer.number(attempt.stdout_bytes).number(attempt.stderr_bytes).text(attempt.message);
   write_place(writer, attempt);
+  if (outcome != attempt.outcome) {
+    writer.number(static_cast<std::uint8_t>(attempt.outcome.kind)).number(attempt.outcome.value);
+  }
   return body;
 }
 
@@ -218,7 +253,7 @@ std::optional<KeptAttempt> decode_attempt(std::string_view body) {
   attempt.pid = reader.number<std::int64_t>();
   attempt.started_at.microseconds = reader.number<std::int64_t>();
   attempt.record = reader.number<std::uint64_t>();
-  const auto kind = reader.number<std::uint8_t>();
+  auto kind = reader.number<std::uint8_t>();
   attempt.outcome.value = reader.number<std::int32_t>();
   attempt.by_request = reader.number<std::uint8_t>() != 0;
   attempt.ended_after = std::chrono::microseconds{reader.number<std::int64_t>()};
@@ -228,31 +263,15 @@ std::optional<KeptAttempt> decode_attempt(std::string_view body) {
   attempt.stderr_bytes = reader.number<std::uint64_t>();
   attempt.message = reader.text();
   read_place(reader, attempt);
+  if (reader.ok() && !reader.done()) {
+    kind = reader.number<std::uint8_t>();
+    attempt.outcome.value = reader.number<std::int32_t>();
+  }
   if (!reader.ok() || state > static_cast<std::uint8_t>(KeptState::ended)) return std::nullopt;
-  if (kind > static_cast<std::uint8_t>(OutcomeKind::unknown)) return std::nullopt;
+  if (kind > static_cast<std::uint8_t>(kLastOutcomeKind)) return std::nullopt;
   attempt.state = static_cast<KeptState>(state);
   attempt.outcome.kind = static_cast<OutcomeKind>(kind);
   return attempt;
-}
-
-Status check_start(const StartRequest& request) {
-  const auto refuse = [](std::string message) { return Error{Errc::invalid_argument, std::move(message)}; };
-  if (request.argv.empty() || request.argv.front().empty()) return refuse("a command without a first word");
-  if (std::any_of(request.argv.begin(), request.argv.end(), has_nul)) return refuse("a command with a NUL byte");
-  if (std::any_of(request.environment.begin(), request.environment.end(), has_nul)) {
-    return refuse("an environment with a NUL byte");
-  }
-  for (const auto* path : {&request.working_directory, &request.stdout_path, &request.stderr_path}) {
-    if (!is_path(*path)) {
-      return refuse("path '" + path->substr(0, 64) + "': expected an absolute path of at most " +
-                    std::to_string(kMaxPath) + " bytes");
-    }
-  }
-  if (std::any_of(request.cpus.begin(), request.cpus.end(), [](std::uint32_t cpu) { return cpu >= 8192; }) ||
-      request.numa_node.value_or(0) >= 1024) {
-    return refuse("a CPU or NUMA node number beyond 8191 or 1023");
-  }
-  return check_cgroup(request.cgroup);
 }
 
 }  // namespace hakuriver::keeper

@@ -1,11 +1,12 @@
-// What agent and keeper say to each other over the Unix socket `keeper.sock`, version 2.
+// What agent and keeper say to each other over the Unix socket `keeper.sock`, version 3.
 //
 // A frame is its length in 32 bits (of what follows), its type in 8 bits, and a body; numbers are little-endian.
 //   agent:  hello (first, once), then start, signal, confirm in any order
 //   keeper: listing, listed for each attempt, listing_end; then started, changed, ended as it happens;
 //           or refused, after which it closes
 // A keeper answers a hello whose range of versions holds one it speaks, and its listing ends in the number of the
-// version that it chose; none is 1. Agents speak every version since 1. Version 2 adds cgroups to start.
+// version that it chose; none is 1. Agents speak every version since 1. Version 2 adds cgroups to start, version 3
+// all that is_special() asks for. What a later version appends to an attempt, an agent of an earlier one does not read.
 #pragma once
 
 #include <chrono>
@@ -18,12 +19,14 @@
 
 namespace hakuriver::keeper {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 inline constexpr std::uint32_t kFirstVersionWithCgroups = 2;
+inline constexpr std::uint32_t kFirstVersionWithSpecials = 3;
 inline constexpr std::size_t kMaxFrame = std::size_t{2} << 20;  // length of type and body
 inline constexpr std::size_t kMaxMessage = 4096;                // of an attempt's message, in bytes
 inline constexpr std::size_t kMaxClusterId = 256;
 inline constexpr std::size_t kMaxPath = 4095;
+inline constexpr std::size_t kMaxControl = 4096;     // of a launcher's program and its words together
 inline constexpr std::size_t kMaxCgroupPath = 1024;  // so that all of them fit into one record of the journal
 
 // A number never changes its meaning.
@@ -69,6 +72,9 @@ Result<std::optional<Frame>> take_frame(std::string_view& bytes);
 // Bodies. `decode_` is empty where the bytes are not what `encode_` writes or hold what cannot be.
 std::string encode_hello(const Hello& hello);
 std::optional<Hello> decode_hello(std::string_view body);
+
+// Whether a request asks for anything that most do not: a user, limits of time, a launcher.
+bool is_special(const StartRequest& request);
 
 std::string encode_start(const StartRequest& request);
 std::optional<StartRequest> decode_start(std::string_view body);

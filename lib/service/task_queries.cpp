@@ -68,6 +68,8 @@ std::string describe_end(const EndRecord& end) {
       return "never started";
     case OutcomeKind::unknown:
       return "its exit status is not known";
+    case OutcomeKind::timed_out:
+      return "reached its time limit";
   }
   return {};
 }

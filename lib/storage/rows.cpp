@@ -64,7 +64,7 @@ Result<TaskStatus> final_status(std::int64_t number) {
 }
 
 Result<OutcomeKind> outcome_kind(std::int64_t number) {
-  if (number >= 0 && number <= static_cast<std::int64_t>(OutcomeKind::unknown)) {
+  if (number >= 0 && number <= static_cast<std::int64_t>(kLastOutcomeKind)) {
     return static_cast<OutcomeKind>(number);
   }
   return Error{Errc::parse, std::to_string(number) + " is not the number of an outcome"};

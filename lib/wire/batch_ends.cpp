@@ -53,7 +53,7 @@ EndRecord read_end(Scanner& in, BatchId batch) {
   end.attempt.value = next(in, [&in] { return in.u32(); });
   const std::uint8_t status = next(in, u8);
   const std::uint8_t kind = next(in, u8);
-  if (status >= kTaskStatusCount || kind > static_cast<std::uint8_t>(OutcomeKind::unknown)) in.fail("a known end");
+  if (status >= kTaskStatusCount || kind > static_cast<std::uint8_t>(kLastOutcomeKind)) in.fail("a known end");
   end.status = static_cast<TaskStatus>(status);
   end.outcome.kind = static_cast<OutcomeKind>(kind);
   end.outcome.value = static_cast<std::int32_t>(next(in, i64));

@@ -104,7 +104,7 @@ KeptAttempt attempt_at(Scanner& in, const AttemptTable& table, std::size_t i, At
   a.pid = static_cast<std::int64_t>(add(sums.pid, kPid));
   a.started_at.microseconds = static_cast<std::int64_t>(add(sums.started_at, kStarted));
   a.record = add(sums.record, kRecord);
-  a.outcome.kind = narrow_to<OutcomeKind>(in, table(kOutcome, i), static_cast<std::uint64_t>(OutcomeKind::unknown));
+  a.outcome.kind = narrow_to<OutcomeKind>(in, table(kOutcome, i), static_cast<std::uint64_t>(kLastOutcomeKind));
   const auto shifted = static_cast<std::int64_t>(static_cast<std::uint64_t>(table(kValue, i)) + kOffset);
   a.outcome.value = static_cast<std::int32_t>(narrow_to<std::uint64_t>(in, shifted, kMost32) - kOffset);
   a.by_request = narrow_to<std::uint8_t>(in, table(kByRequest, i), 1) != 0;
