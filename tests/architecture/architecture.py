@@ -21,12 +21,14 @@ ROOMS = {
     "config": set(),
     "platform": set(),
     "keeper": set(),
+    "launch": set(),
+    "systemd": {"launch"},
     "http": set(),
     "storage": {"wire"},
     "engine": {"platform"},
     "service": {"wire"},
-    "doors": {"wire", "config", "platform", "keeper", "http", "storage", "engine", "service"},
-    "cli": {"wire", "config", "platform", "keeper", "http", "storage", "engine", "service", "doors"},
+    "doors": {"wire", "config", "platform", "keeper", "launch", "http", "storage", "engine", "service"},
+    "cli": {"wire", "config", "platform", "keeper", "launch", "http", "storage", "engine", "service", "doors"},
 }
 
 # The one room that may include a third party's headers.
@@ -41,6 +43,7 @@ THIRD_PARTIES = {
     "hwloc.h": "platform",
     "hwloc/": "platform",
     "CLI/": "cli",
+    "systemd/sd-": "systemd",
 }
 
 # What would cost every user of a public header, or pull a third party in.

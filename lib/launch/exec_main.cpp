@@ -1,0 +1,3 @@
+#include "launch/exec_shim.hpp"
+
+int main(int argc, char** argv) { return hakuriver::launch::run_exec_shim({argv + 1, argv + argc}); }
