@@ -66,12 +66,23 @@ Status check_control(const StartRequest& request) {
   return Unit{};
 }
 
+Status check_user(const TaskUser& user) {
+  // To the kernel it means no change.
+  constexpr std::uint32_t kNobodyAtAll = ~0u;
+  if (user.uid == kNobodyAtAll || user.gid == kNobodyAtAll) {
+    return refuse("user " + std::to_string(user.uid) + " of group " + std::to_string(user.gid) +
+                  ": expected numbers below " + std::to_string(kNobodyAtAll));
+  }
+  if (user.groups.size() > kMaxGroups) {
+    return refuse(std::to_string(user.groups.size()) + " groups: expected at most " + std::to_string(kMaxGroups));
+  }
+  return Unit{};
+}
+
 Status check_special(const StartRequest& request) {
   if (!is_special(request)) return Unit{};
-  if (request.user && request.user->groups.size() > kMaxGroups) {
-    return refuse(std::to_string(request.user->groups.size()) + " groups: expected at most " +
-                  std::to_string(kMaxGroups));
-  }
+  const auto user = request.user ? check_user(*request.user) : Status(Unit{});
+  if (!user) return user;
   if (request.niceness < 0 || request.niceness > 19) {
     return refuse("niceness " + std::to_string(request.niceness) + ": expected 0 to 19");
   }

@@ -11,16 +11,31 @@
 #include <optional>
 #include <vector>
 
+#include "hakuriver/keeper.hpp"
 #include "keeper/descriptor.hpp"
 
 namespace hakuriver::keeper {
 
 // Where a child gave up.
-enum class SpawnStep : int { clone = 0, cgroup, session, descriptors, directory, limits, cpus, memory, execute };
+enum class SpawnStep : int {
+  clone = 0,
+  cgroup,
+  session,
+  descriptors,
+  directory,
+  limits,
+  cpus,
+  memory,
+  niceness,
+  user,
+  privileges,
+  execute
+};
 
 // Everything the child needs. All pointers outlive spawn().
 struct SpawnPlan {
   const char* program = nullptr;       // a path; no search
+  char* const* programs = nullptr;     // instead of it, paths of which the first that can be executed is meant
   char* const* argv = nullptr;         // ends in a null pointer
   char* const* environment = nullptr;  // ends in a null pointer
   const char* directory = nullptr;     // null: the caller's
@@ -33,6 +48,9 @@ struct SpawnPlan {
   bool unblock_signals = true;
   std::vector<unsigned long> cpu_mask;   // empty: the caller's
   std::vector<unsigned long> node_mask;  // empty: not bound
+  const TaskUser* user = nullptr;        // null: the caller's
+  bool no_new_privileges = false;
+  int niceness = 0;  // more than the caller's
 };
 
 struct Spawned {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "keeper/clocks.hpp"
@@ -17,6 +18,7 @@ namespace {
 constexpr std::string_view kTaskId = "HAKURIVER_TASK_ID=";
 constexpr std::string_view kTaskAttempt = "HAKURIVER_TASK_ATTEMPT=";
 constexpr std::string_view kDefaultPath = "/bin:/usr/bin";  // as execvp has it where PATH is not set
+constexpr const char* kNotOnPath = ": command not found on PATH";
 constexpr int kNotExecutable = 126;
 constexpr int kNotFound = 127;
 
@@ -41,19 +43,59 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+std::string_view path_variable(const std::vector<std::string>& environment) {
+  for (const auto& entry : environment) {
+    if (entry.starts_with("PATH=")) return std::string_view(entry).substr(5);
+  }
+  return kDefaultPath;
+}
+
+// What a word without a slash may mean, in the order of the PATH.
+std::vector<std::string> candidates(const std::string& word, const std::vector<std::string>& environment,
+                                    const std::string& directory) {
+  std::vector<std::string> paths;
+  for (std::string_view rest = path_variable(environment);;) {
+    const auto end = std::min(rest.find(':'), rest.size());
+    std::string path(rest.substr(0, end));
+    if (path.empty() || path.front() != '/') path = directory + "/" + path;
+    paths.push_back(path + "/" + word);
+    if (end == rest.size()) return paths;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+bool any_file(const StartRequest& request) {
+  const auto paths = candidates(request.argv.front(), request.environment, request.working_directory);
+  return std::any_of(paths.begin(), paths.end(), is_file);
+}
+
+// Whether the keeper is this user already, and needs no right to become it.
+bool is_self(const TaskUser& user) {
+  std::vector<gid_t> own(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  if (!own.empty() && ::getgroups(static_cast<int>(own.size()), own.data()) < 0) return false;
+  const std::set<std::uint32_t> wanted(user.groups.begin(), user.groups.end());
+  return user.uid == ::geteuid() && user.gid == ::getegid() &&
+         wanted == std::set<std::uint32_t>(own.begin(), own.end());
+}
+
 StartFailure execute_failure(const StartRequest& request, int error) {
   const std::string word = quoted(request.argv.front());
   const std::string& given = request.argv.front();
+  const bool is_searched = given.find('/') == std::string::npos;
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-      if (is_file(given.front() == '/' ? given : request.working_directory + "/" + given) ||
-          given.find('/') == std::string::npos) {
+      // Who may search the PATH found none; whether there is one at all is another question.
+      if (request.user && is_searched && !any_file(request)) return task_fault(kNotFound, word + kNotOnPath);
+      if (is_file(given.front() == '/' ? given : request.working_directory + "/" + given) || is_searched) {
         return task_fault(kNotExecutable, word + ": its interpreter was not found");
       }
       return task_fault(kNotFound, word + ": command not found");
     case ENOEXEC:
       return task_fault(kNotExecutable, word + ": not a program, and no '#!' line says what should read it");
+    case EACCES:
+      if (!request.user) break;
+      return task_fault(kNotExecutable, word + ": user " + std::to_string(request.user->uid) + " may not execute it");
     default:
       break;
   }
@@ -77,6 +119,13 @@ StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& fail
       return node_fault(error, std::string("binding to its CPUs: ") + std::strerror(error));
     case SpawnStep::memory:
       return node_fault(error, std::string("binding to its NUMA node: ") + std::strerror(error));
+    case SpawnStep::user:
+      return node_fault(error, "becoming user " + std::to_string(request.user ? request.user->uid : 0) + " of group " +
+                                   std::to_string(request.user ? request.user->gid : 0) + ": " + std::strerror(error));
+    case SpawnStep::privileges:
+      return node_fault(error, std::string("giving up new privileges: ") + std::strerror(error));
+    case SpawnStep::niceness:
+      return node_fault(error, std::string("setting its niceness: ") + std::strerror(error));
     case SpawnStep::clone:
     case SpawnStep::session:
     case SpawnStep::descriptors:
@@ -94,8 +143,24 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
   return pointers;
 }
 
-int create_output(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+// Nothing, and errno, where that fails; then there is no file either.
+Descriptor create_output(const std::string& path, const std::optional<TaskUser>& user) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640));
+  if (!file || !user || ::fchown(file.get(), user->uid, user->gid) == 0) return file;
+  const int error = errno;
+  ::unlink(path.c_str());
+  errno = error;
+  return Descriptor();
+}
+
+// The one path that the first word means to the keeper's own user.
+std::optional<StartFailure> look_up(const StartRequest& request, std::string& program) {
+  const auto word = quoted(request.argv.front());
+  std::string unusable;
+  program = find_program(request.argv.front(), request.environment, request.working_directory, unusable);
+  if (!program.empty()) return std::nullopt;
+  if (unusable.empty()) return task_fault(kNotFound, word + kNotOnPath);
+  return task_fault(kNotExecutable, word + ": '" + unusable + "' is not executable");
 }
 
 }  // namespace
@@ -103,35 +168,27 @@ int create_output(const std::string& path) {
 std::string find_program(const std::string& word, const std::vector<std::string>& environment,
                          const std::string& directory, std::string& found_unusable) {
   if (word.find('/') != std::string::npos) return word;
-  std::string_view rest = kDefaultPath;
-  for (const auto& entry : environment) {
-    if (entry.starts_with("PATH=")) {
-      rest = std::string_view(entry).substr(5);
-      break;
-    }
+  for (auto& path : candidates(word, environment, directory)) {
+    if (!is_file(path)) continue;
+    if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return std::move(path);
+    if (found_unusable.empty()) found_unusable = path;
   }
-  while (true) {
-    const auto end = std::min(rest.find(':'), rest.size());
-    std::string path(rest.substr(0, end));
-    if (path.empty() || path.front() != '/') path = directory + "/" + path;
-    path += "/" + word;
-    if (is_file(path)) {
-      if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return path;
-      if (found_unusable.empty()) found_unusable = path;
-    }
-    if (end == rest.size()) return {};
-    rest.remove_prefix(end + 1);
-  }
+  return {};
 }
 
 std::optional<StartFailure> Starter::launch(const StartRequest& request, SpawnPlan plan, Spawned& spawned) {
-  std::string unusable;
-  const auto program = find_program(request.argv.front(), request.environment, request.working_directory, unusable);
-  const auto word = quoted(request.argv.front());
-  if (program.empty() && !unusable.empty()) {
-    return task_fault(kNotExecutable, word + ": '" + unusable + "' is not executable");
+  const auto& first = request.argv.front();
+  std::vector<std::string> paths;  // of which that user may execute one
+  std::string program = first;
+  if (request.user && first.find('/') == std::string::npos) {
+    paths = candidates(first, request.environment, request.working_directory);
+  } else {
+    auto failure = look_up(request, program);
+    if (failure) return failure;
   }
-  if (program.empty()) return task_fault(kNotFound, word + ": command not found on PATH");
+  auto programs = pointers_to(paths);
+  programs.push_back(nullptr);
+  if (!paths.empty()) plan.programs = programs.data();
   // By these two the keeper knows a process that has left its family; nobody can set them otherwise.
   std::string task_id = std::string(kTaskId) + to_string(request.key.task);
   std::string attempt = std::string(kTaskAttempt) + std::to_string(request.key.attempt.value);
@@ -148,6 +205,9 @@ std::optional<StartFailure> Starter::launch(const StartRequest& request, SpawnPl
   plan.directory = request.working_directory.c_str();
   plan.open_files = &open_files_;
   plan.cpu_mask = mask_of(request.cpus);
+  if (request.user && !is_self(*request.user)) plan.user = &*request.user;
+  plan.no_new_privileges = request.no_new_privileges;
+  plan.niceness = request.niceness;
   if (request.numa_node && !request.cpus.empty()) plan.node_mask = mask_of({*request.numa_node});
   const auto failure = spawner_.spawn(plan, spawned);
   if (failure) return spawn_failure(request, *failure);
@@ -158,15 +218,16 @@ std::optional<StartFailure> Starter::start(const StartRequest& request, const Cg
   const auto entrances = cgroup.entrances();
   if (cgroup && entrances.empty())
     return node_fault(errno, std::string("entering its cgroup: ") + std::strerror(errno));
-  const Descriptor output(create_output(request.stdout_path));
+  const Descriptor output = create_output(request.stdout_path, request.user);
   if (!output) return node_fault(errno, describe_errno(request.stdout_path, errno));
   const bool shared = request.stderr_path == request.stdout_path;
-  const Descriptor error(shared ? -1 : create_output(request.stderr_path));
+  const Descriptor error = shared ? Descriptor() : create_output(request.stderr_path, request.user);
   if (!shared && !error) {
     const int failed = errno;
     ::unlink(request.stdout_path.c_str());
     return node_fault(failed, describe_errno(request.stderr_path, failed));
   }
+  if (!request.refusal.empty()) return task_fault(kNotExecutable, request.refusal);
   SpawnPlan plan;
   plan.output = output.get();
   plan.error = shared ? output.get() : error.get();

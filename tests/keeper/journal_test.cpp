@@ -64,6 +64,33 @@ Descriptor open_directory(const std::string& path) {
 
 }  // namespace
 
+TEST_CASE("the terms of an attempt and what became of them are read back, and survive a rewriting") {
+  auto attempt = intent(9);
+  auto& terms = attempt.terms.need();
+  terms.time_limit = std::chrono::hours{2};
+  terms.time_limit_grace = std::chrono::seconds{3};
+  terms.reports_start = true;
+  terms.unit = "hakuriver-task-9.scope";
+  terms.control = {"/opt/launcher", "--unit", "x"};
+  std::string bytes = encode_journal_header({std::string(32, 'a'), kBoot});
+  append_intent(bytes, attempt);
+  CHECK(read_journal(bytes).content.unended == std::vector{attempt});
+  terms.timed_out = true;
+  terms.main_status = 256;
+  terms.held = true;
+  terms.cgroup = {"/u", "/f", "/a", "/m", "/n"};
+  append_timed_out(bytes, attempt.key);
+  append_main_ended(bytes, attempt.key, 256);
+  append_held(bytes, attempt.key, true);
+  append_unit(bytes, attempt.key, terms.cgroup);
+  const auto reading = read_journal(bytes);
+  CHECK(reading.verdict == JournalVerdict::whole);
+  CHECK(reading.content.unended == std::vector{attempt});
+  CHECK(read_journal(encode_journal(reading.content)).content == reading.content);
+  append_held(bytes, attempt.key, false);
+  CHECK_FALSE(read_journal(bytes).content.unended.at(0).terms->held);
+}
+
 TEST_CASE("a journal is read back as the facts that were written") {
   const auto reading = read_journal(sample_journal());
   CHECK(reading.verdict == JournalVerdict::whole);

@@ -22,6 +22,20 @@ StartRequest full_request() {
   return request;
 }
 
+StartRequest special_request() {
+  auto request = full_request();
+  request.user = TaskUser{1000, 100, {4, 27}};
+  request.no_new_privileges = true;
+  request.niceness = 19;
+  request.time_limit = std::chrono::hours{2};
+  request.time_limit_grace = std::chrono::seconds{3};
+  request.reports_start = true;
+  request.unit = "hakuriver-task-17.scope";
+  request.control = {"/opt/launcher", "--unit", "a b"};
+  request.refusal = "no";
+  return request;
+}
+
 KeptAttempt full_attempt() {
   KeptAttempt attempt;
   attempt.key = {TaskId{42}, Attempt{1}};
@@ -90,6 +104,71 @@ TEST_CASE("every body reads back as it was written, and no beginning of it reads
   CHECK(listed->session == listing.session);
   CHECK(listed->run == listing.run);
   CHECK(listed->confirmed == 5);
+}
+
+TEST_CASE("what few requests ask for is behind the rest, where an earlier keeper refuses it and none need read it") {
+  const auto plain = encode_start(full_request());
+  const auto request = special_request();
+  const auto start = encode_start(request);
+  const auto read = decode_start(start);
+  REQUIRE(read.has_value());
+  CHECK(encode_start(*read) == start);
+  CHECK(read->user == request.user);
+  CHECK(read->no_new_privileges);
+  CHECK(read->niceness == 19);
+  CHECK(read->time_limit == request.time_limit);
+  CHECK(read->time_limit_grace == request.time_limit_grace);
+  CHECK(read->reports_start);
+  CHECK(read->unit == request.unit);
+  CHECK(read->control == request.control);
+  CHECK(read->refusal == "no");
+  CHECK(check_start(*read).has_value());
+  CHECK(start.starts_with(plain));
+  constexpr std::size_t kNoCgroup = 5 * 4 + 1;  // as version 2 may end
+  for (std::size_t size = plain.size() + 1; size < start.size(); ++size) {
+    if (size != plain.size() + kNoCgroup) CHECK_FALSE(decode_start(start.substr(0, size)).has_value());
+  }
+}
+
+TEST_CASE("a request that nobody can fulfil is refused with a word on what") {
+  const auto refused = [](void (*spoil)(StartRequest&), const char* part) {
+    auto request = special_request();
+    spoil(request);
+    const auto checked = check_start(request);
+    CAPTURE(part);
+    REQUIRE_FALSE(checked.has_value());
+    CHECK(checked.error().message.find(part) != std::string::npos);
+  };
+  refused([](StartRequest& r) { r.niceness = -1; }, "niceness -1: expected 0 to 19");
+  refused([](StartRequest& r) { r.niceness = 20; }, "niceness 20");
+  refused([](StartRequest& r) { r.time_limit = std::chrono::milliseconds{-1}; }, "time limit of -1 ms");
+  refused([](StartRequest& r) { r.time_limit = std::chrono::hours{24 * 366 * 100}; }, "a hundred years");
+  refused([](StartRequest& r) { r.time_limit_grace = std::chrono::hours{25}; }, "at most a day");
+  refused([](StartRequest& r) { r.user->groups.resize(65537); }, "65537 groups");
+  refused([](StartRequest& r) { r.user->uid = ~0u; }, "user 4294967295");
+  refused([](StartRequest& r) { r.user->gid = ~0u; }, "group 4294967295");
+  refused([](StartRequest& r) { r.unit = "../x"; }, "unit '../x'");
+  refused([](StartRequest& r) { r.reports_start = false; }, "a unit whose start is reported");
+  refused([](StartRequest& r) { r.control = {"launcher"}; }, "expected an absolute path");
+  refused([](StartRequest& r) { r.control.emplace_back(4096, 'x'); }, "a launcher's program of 4 words");
+  refused([](StartRequest& r) { r.control.resize(65); }, "a launcher's program of 65 words");
+  refused([](StartRequest& r) { r.cgroup.unified = "/c"; }, "expected one of them");
+  refused([](StartRequest& r) { r.refusal = std::string(4097, 'x'); }, "a refusal of 4097 bytes");
+  refused([](StartRequest& r) { r.refusal = std::string("a\0b", 3); }, "and no NUL");
+}
+
+TEST_CASE("an outcome that earlier versions do not know reads there as what is nearest to it") {
+  auto attempt = full_attempt();
+  attempt.outcome = {OutcomeKind::timed_out, 0};
+  const auto bytes = encode_attempt(attempt);
+  CHECK(decode_attempt(bytes) == attempt);
+  constexpr std::size_t kTail = 1 + 4;
+  auto earlier = attempt;
+  earlier.outcome = {OutcomeKind::exited, 124};
+  CHECK(decode_attempt(bytes.substr(0, bytes.size() - kTail)) == earlier);
+  for (std::size_t less = 1; less < kTail; ++less) {
+    CHECK_FALSE(decode_attempt(bytes.substr(0, bytes.size() - less)).has_value());
+  }
 }
 
 TEST_CASE("counts and lengths beyond the bytes that are there take no memory") {
