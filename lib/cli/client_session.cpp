@@ -33,7 +33,7 @@ Result<ClientSession> ClientSession::open(ClientOptions options, const std::vect
   if (!host) return host.error();
   ClientSession session(std::move(options), streams, look_of_output(), std::move(*host));
   session.url_ = *url;
-  if (is_missing) session.missing_token_file_ = loaded->config.security.token_file;
+  (is_missing ? session.missing_token_file_ : session.token_file_) = loaded->config.security.token_file;
   return session;
 }
 
@@ -59,10 +59,13 @@ int ClientSession::fail(const Error& error) {
 int ClientSession::fail(const HttpReply& reply) {
   const std::string detail = wire::decode_error(reply.body);
   const std::string status = "the host answered " + std::to_string(reply.status);
-  const bool has_no_token = reply.status == 401 && !missing_token_file_.empty();
-  complain((detail.empty() ? status : detail) +
-           (has_no_token ? ", and there is no token file '" + missing_token_file_ + "'" : ""));
+  complain((detail.empty() ? status : detail) + (reply.status == 401 ? about_token() : ""));
   return exit_of_http(reply.status);
+}
+
+std::string ClientSession::about_token() const {
+  if (!missing_token_file_.empty()) return ", and there is no token file '" + missing_token_file_ + "'";
+  return "; the token here is that of '" + token_file_ + "'";
 }
 
 bool ClientSession::finds_token() {
@@ -72,7 +75,7 @@ bool ClientSession::finds_token() {
   auto host = http::HttpClient::open(url_, {.token = std::move(*token)});
   if (!host) return false;
   host_ = std::move(*host);
-  missing_token_file_.clear();
+  token_file_ = std::exchange(missing_token_file_, {});
   return true;
 }
 

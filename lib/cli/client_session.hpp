@@ -54,12 +54,16 @@ class ClientSession {
  private:
   ClientSession(ClientOptions options, Streams streams, Look look, std::unique_ptr<http::HttpClient> host);
 
+  std::string about_token() const;
+
   ClientOptions options_;
   Streams streams_;
   Look look_;
   std::unique_ptr<http::HttpClient> host_;
   http::Url url_{};
-  std::string missing_token_file_{};  // empty: there was one
+  // Of these one is empty.
+  std::string token_file_{};
+  std::string missing_token_file_{};
 };
 
 // Whether the host, or what stands before it, asks to come again later.

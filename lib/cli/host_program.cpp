@@ -1,5 +1,6 @@
 #include "cli/host_program.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -108,6 +109,10 @@ Status prepare_paths(const LoadedConfig& loaded) {
   if (::access(directory.c_str(), W_OK | X_OK) != 0) {
     return Error{Errc::invalid_argument,
                  "db_file: '" + directory + "', for '" + database + "', is no directory that this user can write to"};
+  }
+  struct stat file {};
+  if (::stat(database.c_str(), &file) == 0 && !S_ISREG(file.st_mode)) {
+    return Error{Errc::invalid_argument, "db_file: '" + database + "' is no ordinary file"};
   }
   return Unit{};
 }

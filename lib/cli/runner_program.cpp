@@ -76,7 +76,7 @@ std::string variable(const std::vector<std::string>& environment, std::string_vi
 }
 
 Result<LoadedConfig> load(const CommandLine& line, const std::vector<std::string>& environment) {
-  for (const std::string_view name : {"config", "host"}) {
+  for (const std::string_view name : {"config", "name", "host"}) {
     const auto* given = line.find(name);
     if (given != nullptr && given->value.empty()) {
       return Error{Errc::invalid_argument, "--" + std::string(name) + " is empty"};

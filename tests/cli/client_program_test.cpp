@@ -139,7 +139,8 @@ TEST_CASE("an error of the host has one line and its exit status") {
     const auto run = cluster.client({"--kill", "7"});
     CHECK(run.exit == row.exit);
     CHECK(run.out.empty());
-    CHECK(run.err == "hakuriver.client: because\\nof this\n");
+    CHECK(run.err.starts_with("hakuriver.client: because\\nof this"));
+    CHECK(lines_of(run.err) == 1);
   }
 }
 
@@ -365,6 +366,16 @@ TEST_CASE("a client that is refused for want of a token says which file it looke
   const auto run = cluster.client({"--list-nodes"});
   CHECK(run.exit == 4);
   CHECK(run.err == "hakuriver.client: a bearer token is required, and there is no token file '" + cluster.home.path() +
+                       "/.hakuriver/token'\n");
+}
+
+TEST_CASE("a client whose token is refused says which file it is from") {
+  Cluster cluster;
+  cluster.write_token(std::string(64, 'a'));
+  cluster.host.answer("GET /api/v1/nodes", {{.status = 401, .body = wire::encode_error("the bearer token is wrong")}});
+  const auto run = cluster.client({"--list-nodes"});
+  CHECK(run.exit == 4);
+  CHECK(run.err == "hakuriver.client: the bearer token is wrong; the token here is that of '" + cluster.home.path() +
                        "/.hakuriver/token'\n");
 }
 

@@ -21,7 +21,8 @@ REFUSED = (["--target", "nope", "--", "true"], ["--target", "node1:9", "--", "tr
 UNKNOWN = (["--status", "12"], ["--stdout", "12"], ["--kill", "12"], ["--health", "nope"], ["--drain", "nope"])
 CONFIGURATIONS = ("[network]\nhost_prt = 1\n", "[network]\nhost_port = 99999\n", "[netw", "\xff\n",
                   '[security]\nauth = "none"\n[network]\nhost_bind_ip = "0.0.0.0"\n',
-                  '[paths]\nshared_dir = "/proc/nope"\n', '[database]\ndb_file = "/nope/x.db"\n')
+                  '[paths]\nshared_dir = "/proc/nope"\n', '[database]\ndb_file = "/nope/x.db"\n',
+                  '[database]\ndb_file = "/usr"\n')
 
 
 def check_client(cluster):
@@ -217,7 +218,8 @@ def check_configurations(cluster):
             assert "expected" in done.stderr or "did you mean" in done.stderr, (text, done)
     # An unset shell variable must not become another configuration, or another host.
     for words in (("hakuriver.host", "--config", ""), ("hakuriver.runner", "--config", ""),
-                  ("hakuriver.runner", "--host", ""), ("hakuriver.client", "--config", "", "-l")):
+                  ("hakuriver.runner", "--host", ""), ("hakuriver.runner", "--name", ""),
+                  ("hakuriver.client", "--config", "", "-l")):
         done = subprocess.run([cluster.programs / words[0], *words[1:]], capture_output=True, text=True, timeout=20,
                               env=cluster.environment(), check=False)
         assert done.returncode == 2 and done.stderr == f"{words[0]}: {words[1]} is empty\n", (words, done)
