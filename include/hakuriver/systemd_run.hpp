@@ -105,6 +105,7 @@ inline Argv build_systemd_service(const SystemdRun& run, const SystemdUnit& unit
   systemd_run_detail::add_unit(argv, unit, run.version);
   add_property(argv, "Type=exec");
   add_property(argv, "RemainAfterExit=yes");
+  add_property(argv, "TimeoutStopSec=2s");  // what a command left behind has from TERM to KILL
   if (!service.user.empty()) add_property(argv, "User=" + service.user);
   if (!service.group.empty()) add_property(argv, "Group=" + service.group);
   if (!service.working_directory.empty()) add_property(argv, "WorkingDirectory=" + service.working_directory);

@@ -78,8 +78,8 @@ TEST_CASE("a service says all that it has") {
   CHECK(build_systemd_service({}, unit, service, {"./a", "b c"}) ==
         Argv{"systemd-run", "--unit=hakuriver-task-7", "--property=CPUQuota=50%", "--property=MemoryMax=4096",
              "--property=MemorySwapMax=0", "--property=Type=exec", "--property=RemainAfterExit=yes",
-             "--property=User=alice", "--property=Group=staff", "--property=WorkingDirectory=/shared/a b",
-             "--property=StandardOutput=append:/shared/task_outputs/7.out",
+             "--property=TimeoutStopSec=2s", "--property=User=alice", "--property=Group=staff",
+             "--property=WorkingDirectory=/shared/a b", "--property=StandardOutput=append:/shared/task_outputs/7.out",
              "--property=StandardError=append:/shared/task_errors/7.err", "--property=PrivateNetwork=yes", "--quiet",
              "--", "./a", "b c"});
 }

@@ -1,0 +1,147 @@
+#include "systemd/manager_bus.hpp"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <systemd/sd-bus.h>
+
+#include "systemd/unit.hpp"
+
+namespace hakuriver::systemd {
+namespace {
+
+constexpr const char* kManager = "org.freedesktop.systemd1";
+constexpr const char* kPath = "/org/freedesktop/systemd1";
+constexpr const char* kInterface = "org.freedesktop.systemd1.Manager";
+constexpr std::uint64_t kPatienceMicroseconds = 25'000'000;
+constexpr std::uint32_t kOomPolicyOfScopes = 252;  // the version that brought it
+
+struct CloseBus {
+  void operator()(sd_bus* bus) const { ::sd_bus_close_unref(bus); }
+};
+struct UnrefMessage {
+  void operator()(sd_bus_message* message) const { ::sd_bus_message_unref(message); }
+};
+using Bus = std::unique_ptr<sd_bus, CloseBus>;
+using Message = std::unique_ptr<sd_bus_message, UnrefMessage>;
+
+// The job that starts the scope, and how it ended.
+struct Job {
+  std::string path;
+  std::string result;
+};
+
+// A socket of the manager itself, without a message bus in between, or the bus.
+Bus connect_to(const std::string& address, bool is_bus) {
+  sd_bus* made = nullptr;
+  if (::sd_bus_new(&made) < 0) return nullptr;
+  Bus bus(made);
+  if (::sd_bus_set_address(bus.get(), address.c_str()) < 0) return nullptr;
+  if (is_bus && ::sd_bus_set_bus_client(bus.get(), 1) < 0) return nullptr;
+  if (::sd_bus_start(bus.get()) < 0) return nullptr;
+  // Signals come to those only who have asked for them; on its own socket to all.
+  const bool asked = !is_bus || ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, "Subscribe", nullptr,
+                                                     nullptr, nullptr) >= 0;
+  return asked ? std::move(bus) : nullptr;
+}
+
+Bus connect(bool user_manager) {
+  const std::string directory = user_manager ? runtime_directory() : "/run";
+  if (user_manager || ::geteuid() == 0) {
+    if (auto bus = connect_to("unix:path=" + directory + "/systemd/private", false)) return bus;
+  }
+  return connect_to("unix:path=" + directory + (user_manager ? "/bus" : "/dbus/system_bus_socket"), true);
+}
+
+int remember_removed(sd_bus_message* message, void* data, sd_bus_error*) {
+  auto& job = *static_cast<Job*>(data);
+  std::uint32_t number = 0;
+  const char* path = nullptr;
+  const char* unit = nullptr;
+  const char* result = nullptr;
+  if (::sd_bus_message_read(message, "uoss", &number, &path, &unit, &result) < 0) return 0;
+  if (job.path == path) job.result = result;
+  return 0;
+}
+
+int append_properties(sd_bus_message* message, const Options& options) {
+  int done = ::sd_bus_message_open_container(message, 'a', "(sv)");
+  const auto add = [&done, message](const char* name, std::uint64_t number) {
+    if (done >= 0) done = ::sd_bus_message_append(message, "(sv)", name, "t", number);
+  };
+  if (done >= 0) {
+    done =
+        ::sd_bus_message_append(message, "(sv)(sv)(sv)", "Description", "s", options.description.c_str(), "PIDs", "au",
+                                1, static_cast<std::uint32_t>(::getpid()), "CollectMode", "s", "inactive-or-failed");
+  }
+  if (options.millicores != 0) add("CPUQuotaPerSecUSec", options.millicores * 1000);
+  if (options.memory_bytes != 0) add("MemoryMax", options.memory_bytes);
+  add("MemorySwapMax", 0);
+  if (done >= 0 && options.version >= kOomPolicyOfScopes) {
+    done = ::sd_bus_message_append(message, "(sv)", "OOMPolicy", "s", "continue");
+  }
+  return done < 0 ? done : ::sd_bus_message_close_container(message);
+}
+
+Error refused(const Options& options, const char* reason) {
+  return {Errc::io, "systemd: " + options.unit + ": " + reason};
+}
+
+Status ask(sd_bus* bus, const Options& options, Job& job) {
+  sd_bus_message* made = nullptr;
+  int done = ::sd_bus_message_new_method_call(bus, &made, kManager, kPath, kInterface, "StartTransientUnit");
+  const Message message(made);
+  if (done >= 0) done = ::sd_bus_message_append(made, "ss", options.unit.c_str(), "fail");
+  if (done >= 0) done = append_properties(made, options);
+  if (done >= 0) done = ::sd_bus_message_append(made, "a(sa(sv))", 0);
+  if (done < 0) return refused(options, std::strerror(-done));
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_message* answered = nullptr;
+  done = ::sd_bus_call(bus, made, kPatienceMicroseconds, &error, &answered);
+  const Message answer(answered);
+  const char* path = nullptr;
+  if (done >= 0) done = ::sd_bus_message_read(answered, "o", &path);
+  const Status asked =
+      done >= 0 ? Status(Unit{}) : refused(options, error.message != nullptr ? error.message : std::strerror(-done));
+  ::sd_bus_error_free(&error);
+  if (asked) job.path = path;
+  return asked;
+}
+
+std::uint64_t now_microseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+// Until then the process need not be in the scope.
+Status await(sd_bus* bus, const Options& options, const Job& job) {
+  const std::uint64_t deadline = now_microseconds() + kPatienceMicroseconds;
+  while (job.result.empty()) {
+    const int processed = ::sd_bus_process(bus, nullptr);
+    if (processed < 0) return refused(options, std::strerror(-processed));
+    const std::uint64_t now = now_microseconds();
+    if (now >= deadline) return refused(options, "its start takes too long");
+    if (processed == 0) ::sd_bus_wait(bus, deadline - now);
+  }
+  return job.result == "done" ? Status(Unit{}) : refused(options, ("its start ended as '" + job.result + "'").c_str());
+}
+
+}  // namespace
+
+Status enter_scope(const Options& options) {
+  const Bus bus = connect(options.user_manager);
+  if (!bus) return Error{Errc::unavailable, "systemd cannot be reached on the bus"};
+  Job job;
+  if (::sd_bus_match_signal(bus.get(), nullptr, nullptr, kPath, kInterface, "JobRemoved", remember_removed, &job) < 0) {
+    return Error{Errc::unavailable, "systemd's signals cannot be heard on the bus"};
+  }
+  if (auto asked = ask(bus.get(), options, job); !asked) return asked;
+  return await(bus.get(), options, job);
+}
+
+}  // namespace hakuriver::systemd
