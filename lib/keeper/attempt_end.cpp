@@ -1,7 +1,13 @@
 #include "keeper/attempt_end.hpp"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 
 namespace hakuriver::keeper {
 namespace {
@@ -19,9 +25,51 @@ Outcome outcome_of(int wait_status) {
   return {OutcomeKind::exited, WEXITSTATUS(wait_status)};
 }
 
+bool has_timed_out(const LiveAttempt& attempt) { return attempt.record.terms && attempt.record.terms->timed_out; }
+
+std::string describe_limit(const LiveAttempt& attempt) {
+  const auto limit = attempt.record.terms->time_limit.count();
+  return "ended at its time limit of " +
+         (limit % 1000 == 0 ? std::to_string(limit / 1000) + " s" : std::to_string(limit) + " ms");
+}
+
+std::string first_line_of(const std::string& path) {
+  // The file may be a user's, who may have put anything in its place.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  std::array<char, 512> text{};
+  const auto size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  std::string line(text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  line.resize(std::min(line.find('\n'), line.size()));
+  return line;
+}
+
+// What a launching program said of the start counts more than how it ended.
+void apply_report(const LiveAttempt& attempt, AttemptEnd& end) {
+  if (!attempt.report || attempt.record.asked) return;
+  if (attempt.report->verdict() == StartReport::Verdict::failed) {
+    end.outcome = attempt.report->outcome();
+    end.message = attempt.report->message();
+  } else if (attempt.report->verdict() == StartReport::Verdict::silent) {
+    end.outcome = {OutcomeKind::never_started, EIO};
+    end.message = first_line_of(attempt.record.stderr_path);
+    if (end.message.empty()) end.message = "its launching program ended without a word";
+  }
+}
+
+void apply_finish(const LiveAttempt& attempt, AttemptEnd& end) {
+  if (!attempt.controlled) return;
+  const auto& report = attempt.controlled->report;
+  if (report.outcome) {
+    end.outcome = *report.outcome;
+    end.message = report.message;
+  }
+  if (report.cpu_microseconds) end.usage.cpu_microseconds = *report.cpu_microseconds;
+  if (report.peak_bytes) end.usage.max_rss_bytes = *report.peak_bytes;
+}
+
 std::string describe_left(const LiveAttempt& attempt) {
   // A tree that was asked to end need not end from its leaves.
-  if (attempt.left_count == 0 || attempt.record.asked) return {};
+  if (attempt.left_count == 0 || attempt.record.asked || has_timed_out(attempt)) return {};
   return std::to_string(attempt.left_count) + (attempt.left_count == 1 ? " process was" : " processes were") +
          " left behind and ended:" + attempt.left_behind;
 }
@@ -55,7 +103,13 @@ AttemptEnd end_of(const LiveAttempt& attempt, std::optional<int> wait_status, Us
   if (attempt.counted.peak_bytes != 0) end.usage.max_rss_bytes = attempt.counted.peak_bytes;
   if (!attempt.ours) end.message = attempt.pid() == 0 ? kStartLost : kStatusLost;
   if (attempt.ours && !wait_status) end.message = "its exit status could not be read";
+  if (!wait_status && attempt.record.terms && attempt.record.terms->main_status) {
+    wait_status = attempt.record.terms->main_status;  // an earlier keeper has read it
+    end.message.clear();
+  }
   if (wait_status) end.outcome = outcome_of(*wait_status);
+  apply_report(attempt, end);
+  apply_finish(attempt, end);
   add(end.message, describe_out_of_memory(attempt));
   const bool ended_well = end.outcome == Outcome{OutcomeKind::exited, 0};
   if (wait_status && attempt.counted.oom_kills != 0 && !ended_well && !attempt.record.asked) {
@@ -63,6 +117,10 @@ AttemptEnd end_of(const LiveAttempt& attempt, std::optional<int> wait_status, Us
       add(end.message, "its main process exited with " + std::to_string(end.outcome.value));
     }
     end.outcome = {OutcomeKind::oom_killed, SIGKILL};
+  }
+  if (has_timed_out(attempt)) {
+    end.outcome = {OutcomeKind::timed_out, 0};
+    end.message = describe_limit(attempt);
   }
   add(end.message, describe_left(attempt));
   return end;

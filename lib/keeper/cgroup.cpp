@@ -159,6 +159,29 @@ Cgroup::Cgroup(CgroupParent parent, AttemptKey key) : parent_(std::move(parent))
   for (const auto& directory : directories_of(parent_)) directories_.push_back(directory + "/" + name_);
 }
 
+Cgroup::Cgroup(const UnitCgroup& unit) : is_ours_(false) {
+  const auto above = [this](const std::string& directory) {
+    if (directory.empty()) return std::string();
+    const auto slash = directory.rfind('/');
+    name_ = directory.substr(slash + 1);
+    if (std::find(directories_.begin(), directories_.end(), directory) == directories_.end()) {
+      directories_.push_back(directory);
+    }
+    return directory.substr(0, slash);
+  };
+  parent_.unified = above(unit.unified);
+  above(unit.named);
+  parent_.freezer = above(unit.freezer);
+  parent_.cpuacct = above(unit.cpuacct);
+  parent_.memory = above(unit.memory);
+}
+
+bool Cgroup::can_freeze() const {
+  if (directories_.empty()) return false;
+  const auto order = is_unified() ? in(parent_.unified, "cgroup.freeze") : in(parent_.freezer, "freezer.state");
+  return is_ours_ || ::access(order.c_str(), W_OK) == 0;
+}
+
 std::string Cgroup::in(const std::string& parent, const char* file) const { return parent + "/" + name_ + "/" + file; }
 
 bool Cgroup::reads(const std::string& path, std::string_view text) const {
@@ -234,7 +257,7 @@ bool Cgroup::holds(pid_t pid) const {
   // Lines "number:controllers:path"; the path ends in our name or goes on below it.
   const auto text = read_or_empty("/proc/" + std::to_string(pid) + "/cgroup");
   const auto below = directories_.front().substr(0, directories_.front().rfind('/'));
-  const auto inside = below.substr(below.rfind('/')) + "/" + name_;
+  const auto inside = (is_ours_ ? below.substr(below.rfind('/')) : std::string()) + "/" + name_;
   for (auto at = text.find(inside); at != std::string::npos; at = text.find(inside, at + 1)) {
     const auto after = at + inside.size();
     if (after == text.size() || text[after] == '\n' || text[after] == '/') return true;
@@ -243,7 +266,7 @@ bool Cgroup::holds(pid_t pid) const {
 }
 
 bool Cgroup::freeze(bool frozen) const {
-  if (directories_.empty()) return true;
+  if (!can_freeze()) return true;
   const bool v2 = is_unified();
   const auto order = in(v2 ? parent_.unified : parent_.freezer, v2 ? "cgroup.freeze" : "freezer.state");
   const char* word = frozen ? (v2 ? "1" : "FROZEN") : (v2 ? "0" : "THAWED");
@@ -259,7 +282,7 @@ bool Cgroup::freeze(bool frozen) const {
 }
 
 bool Cgroup::is_frozen() const {
-  if (directories_.empty()) return false;
+  if (!can_freeze()) return false;
   if (is_unified()) return reads(in(parent_.unified, "cgroup.freeze"), "1");
   return reads(in(parent_.freezer, "freezer.state"), "FR");  // FROZEN, or FREEZING
 }
@@ -284,7 +307,6 @@ CgroupCounts Cgroup::counts() const {
     counts.cpu_microseconds = value_of(read_or_empty(in(parent, "cpu.stat")), "usage_usec").value_or(0);
     counts.peak_bytes = to_number<std::uint64_t>(read_or_empty(in(parent, "memory.peak"))).value_or(0);
     counts.oom_kills = value_of(read_or_empty(in(parent, "memory.events")), "oom_kill").value_or(0);
-    return counts;
   }
   if (!parent_.cpuacct.empty()) {
     const auto nanoseconds = to_number<std::uint64_t>(read_or_empty(in(parent_.cpuacct, "cpuacct.usage")));
@@ -299,6 +321,11 @@ CgroupCounts Cgroup::counts() const {
 }
 
 bool Cgroup::remove() {
+  if (!is_ours_) {
+    if (!processes().empty()) return false;
+    directories_.clear();
+    return true;
+  }
   std::erase_if(directories_, [](const std::string& directory) { return remove_tree(directory, kMaxDepth) == 0; });
   return directories_.empty();
 }

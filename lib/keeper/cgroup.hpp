@@ -13,6 +13,7 @@
 
 #include "hakuriver/keeper.hpp"
 #include "keeper/descriptor.hpp"
+#include "keeper/unit_cgroup.hpp"
 
 namespace hakuriver::keeper {
 
@@ -53,6 +54,8 @@ class Cgroup {
  public:
   Cgroup() = default;  // none
   Cgroup(CgroupParent parent, AttemptKey key);
+  // One that somebody else has made and removes: remove() only says whether anything lives in it.
+  explicit Cgroup(const UnitCgroup& unit);
 
   // Whether there is one: named, and not yet removed.
   explicit operator bool() const { return !directories_.empty(); }
@@ -71,6 +74,8 @@ class Cgroup {
   // Stops or continues all of it; false where that is not done within some milliseconds: ask again.
   bool freeze(bool frozen) const;
   bool is_frozen() const;
+  // Whether freeze() does anything: somebody else's may have no freezer.
+  bool can_freeze() const;
 
   // KILL to all that is in it, frozen or not. What is being forked meanwhile may need another call.
   void kill() const;
@@ -89,6 +94,7 @@ class Cgroup {
 
   CgroupParent parent_;
   std::string name_;
+  bool is_ours_ = true;
   std::vector<std::string> directories_;  // its own, each once; those that are left
 };
 

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kSignalTag = std::uint64_t{1} << 61;
 constexpr std::uint64_t kMainTag = std::uint64_t{1} << 60;
+constexpr std::uint64_t kReportTag = std::uint64_t{1} << 59;
 constexpr std::size_t kStartsPerTurn = 16;  // so that ends are seen while many are started
 constexpr auto kCommitAgain = 1s;
 
@@ -74,6 +75,7 @@ Keeper::Keeper(KeeperSetup setup, Ledger& ledger)
       signals_(child_signals()),
       trees_(ledger),
       starter_(setup_.open_files),
+      control_(ledger, trees_, epoll_.get()),
       link_(std::move(setup_.listener), epoll_.get(), ledger) {
   watch(epoll_.get(), signals_.get(), kSignalTag);
 }
@@ -87,6 +89,7 @@ Status Keeper::run() {
     if (!waited) return waited;
     obey_commands();
     trees_.work(monotonic_now());
+    control_.work(monotonic_now());
     commit();
     if (is_time_to_go(monotonic_now())) break;
   }
@@ -132,6 +135,7 @@ void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
   attempt.main_ended = !runs || (!attempt.pidfd && errno == ESRCH);
   if (!attempt.main_ended) {
     attempt.paused = attempt.cgroup ? attempt.cgroup.is_frozen() : stat->state == 'T';
+    if (attempt.controlled) attempt.paused = attempt.record.terms->held;
     if (was_recorded) {
       ledger_.remember_main(attempt);
     } else {
@@ -153,6 +157,7 @@ Status Keeper::wait(MonotonicTime now) {
   const auto sooner = [&until](std::optional<MonotonicTime> time) {
     if (time && (!until || *time < *until)) until = time;
   };
+  sooner(control_.next_deadline());
   sooner(guests_until_);
   sooner(commit_again_);
   if (idle_since_) sooner(*idle_since_ + setup_.linger);
@@ -172,6 +177,11 @@ Status Keeper::wait(MonotonicTime now) {
       link_.on_ready(number, (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0);
     } else if ((event.data.u64 & kSignalTag) != 0) {
       on_signals();
+    } else if ((event.data.u64 & Control::kCallTag) != 0) {
+      control_.on_ready(number);
+    } else if ((event.data.u64 & kReportTag) != 0) {
+      auto* reporting = ledger_.find_main(number);
+      if (reporting != nullptr) trees_.read_report(*reporting, false);
     } else if (auto* attempt = ledger_.find_main(number); attempt != nullptr && !attempt->main_ended) {
       trees_.main_ended(*attempt);
     }
@@ -267,8 +277,10 @@ std::optional<StartFailure> Keeper::make_cgroup(const StartRequest& request, Liv
 void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   Spawned spawned;
   auto failure = make_cgroup(request, attempt);
+  Descriptor report;
+  if (!failure) failure = open_report(request, attempt, report);
   const auto before = ticks_since_boot();
-  if (!failure) failure = starter_.start(request, attempt.cgroup, spawned);
+  if (!failure) failure = starter_.start(request, attempt.cgroup, report.get(), spawned);
   if (failure) {
     attempt.cgroup.remove();
     return ledger_.end(attempt, failure->outcome, {}, failure->message);
@@ -278,6 +290,18 @@ void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   attempt.record.start_ticks = start_ticks_since(before, spawned.pid);
   ledger_.record_started(attempt);
   watch_main(attempt);
+  if (attempt.report)
+    watch(epoll_.get(), attempt.report->descriptor(), kReportTag | static_cast<std::uint64_t>(spawned.pid));
+  trees_.watch_limit(attempt);
+}
+
+std::optional<StartFailure> Keeper::open_report(const StartRequest& request, LiveAttempt& attempt, Descriptor& end) {
+  if (!request.reports_start) return std::nullopt;
+  attempt.report = std::make_unique<StartReport>();
+  auto opened = attempt.report->open();
+  if (!opened) return StartFailure{{OutcomeKind::never_started, errno}, opened.error().message};
+  end = std::move(*opened);
+  return std::nullopt;
 }
 
 void Keeper::commit() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "keeper/agent_link.hpp"
+#include "keeper/control.hpp"
 #include "keeper/ledger.hpp"
 #include "keeper/starter.hpp"
 #include "keeper/trees.hpp"
@@ -38,6 +39,7 @@ class Keeper {
   void start_all(std::vector<StartRequest>& requests);
   std::optional<StartFailure> make_cgroup(const StartRequest& request, LiveAttempt& attempt);
   Status meet(const CgroupParent& parent);
+  std::optional<StartFailure> open_report(const StartRequest& request, LiveAttempt& attempt, Descriptor& end);
   void start_one(const StartRequest& request, LiveAttempt& attempt);
   void commit();
   bool is_time_to_go(MonotonicTime now);
@@ -48,6 +50,7 @@ class Keeper {
   Descriptor signals_;
   Trees trees_;
   Starter starter_;
+  Control control_;
   AgentLink link_;
   std::optional<MonotonicTime> idle_since_;
   std::optional<MonotonicTime> guests_until_;

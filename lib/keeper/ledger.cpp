@@ -146,6 +146,7 @@ LiveAttempt& Ledger::add(UnendedAttempt record) {
   auto& place = live_[key];
   place = std::make_unique<LiveAttempt>();
   place->record = std::move(record);
+  if (place->record.terms && !place->record.terms->control.empty()) place->controlled = std::make_unique<Controlled>();
   return *place;
 }
 
@@ -153,12 +154,41 @@ void Ledger::record_started(LiveAttempt& attempt) {
   crash_point("spawned");
   remember_main(attempt);
   append_started(journal_.pending(), attempt.key(), attempt.record.pid, attempt.record.start_ticks);
-  tell(FrameType::started, kept(attempt));
+  if (!attempt.report) tell_started(attempt);
+}
+
+void Ledger::record_timed_out(LiveAttempt& attempt) {
+  attempt.record.terms->timed_out = true;
+  append_timed_out(journal_.pending(), attempt.key());
+  flush_early();
+  crash_point("timed out");
+}
+
+// Before the signals that it is about: what they do must not be taken for the task's own doing by a later keeper.
+void Ledger::flush_early() {
+  const auto flushed = journal_.flush();
+  if (!flushed) log_line("the journal cannot be written just now: " + flushed.error().message);
+}
+
+void Ledger::record_main_ended(LiveAttempt& attempt, std::int32_t wait_status) {
+  attempt.record.terms->main_status = wait_status;
+  append_main_ended(journal_.pending(), attempt.key(), wait_status);
+}
+
+void Ledger::record_held(LiveAttempt& attempt, bool held) {
+  attempt.record.terms->held = held;
+  append_held(journal_.pending(), attempt.key(), held);
+}
+
+void Ledger::record_unit(LiveAttempt& attempt, const UnitCgroup& cgroup) {
+  attempt.record.terms->cgroup = cgroup;
+  append_unit(journal_.pending(), attempt.key(), cgroup);
 }
 
 void Ledger::record_asked(LiveAttempt& attempt, std::chrono::milliseconds grace) {
   attempt.record.asked = grace;
   append_asked(journal_.pending(), attempt.key(), grace);
+  flush_early();
 }
 
 void Ledger::record_changed(LiveAttempt& attempt) { tell(FrameType::changed, kept(attempt)); }

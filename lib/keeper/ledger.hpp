@@ -15,9 +15,11 @@
 
 #include "hakuriver/keeper.hpp"
 #include "keeper/cgroup.hpp"
+#include "keeper/control_words.hpp"
 #include "keeper/descriptor.hpp"
 #include "keeper/journal.hpp"
 #include "keeper/protocol.hpp"
+#include "keeper/start_report.hpp"
 
 namespace hakuriver::keeper {
 
@@ -53,6 +55,8 @@ struct LiveAttempt {
   std::vector<pid_t> adopted;     // children of the keeper that belong to it
   std::string left_behind;        // names of what outlived the main process
   std::size_t left_count = 0;
+  std::unique_ptr<StartReport> report;     // none, where nobody tells of the start
+  std::unique_ptr<Controlled> controlled;  // none, where there is no launcher's program
 
   AttemptKey key() const { return record.key; }
   pid_t pid() const { return static_cast<pid_t>(record.pid); }
@@ -90,10 +94,15 @@ class Ledger {
   // Writes the intents of all these. Where that fails none is written and errno is in the Error's place.
   Status intend(const std::vector<UnendedAttempt>& attempts, int& error);
   LiveAttempt& add(UnendedAttempt record);    // known from now on, without a process
-  void record_started(LiveAttempt& attempt);  // its pid is set
+  void record_started(LiveAttempt& attempt);  // its pid is set; told, unless a report says when
   void remember_main(LiveAttempt& attempt) { mains_[attempt.pid()] = &attempt; }
   void record_asked(LiveAttempt& attempt, std::chrono::milliseconds grace);
   void record_changed(LiveAttempt& attempt);  // paused or running again
+  void tell_started(const LiveAttempt& attempt) { tell(FrameType::started, kept(attempt)); }
+  void record_timed_out(LiveAttempt& attempt);
+  void record_main_ended(LiveAttempt& attempt, std::int32_t wait_status);
+  void record_held(LiveAttempt& attempt, bool held);
+  void record_unit(LiveAttempt& attempt, const UnitCgroup& cgroup);
   // Ends an attempt: numbered, journaled, told. `attempt` is gone afterwards.
   void end(LiveAttempt& attempt, Outcome outcome, Usage usage, std::string message);
   void confirm(std::uint64_t record);
@@ -107,6 +116,7 @@ class Ledger {
   const Session& session() const { return session_; }
 
  private:
+  void flush_early();
   Status write_run(RunId run, const std::string& cluster_id, Epoch epoch);
   Status begin_anew(RunId run, const std::string& cluster_id, Epoch epoch);
   KeptAttempt kept(const LiveAttempt& attempt) const;

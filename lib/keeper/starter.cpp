@@ -214,7 +214,13 @@ std::optional<StartFailure> Starter::launch(const StartRequest& request, SpawnPl
   return std::nullopt;
 }
 
-std::optional<StartFailure> Starter::start(const StartRequest& request, const Cgroup& cgroup, Spawned& spawned) {
+Outcome outcome_of_start_error(int error) {
+  if (is_node_fault(error)) return {OutcomeKind::never_started, error};
+  return {OutcomeKind::exited, error == ENOENT ? kNotFound : kNotExecutable};
+}
+
+std::optional<StartFailure> Starter::start(const StartRequest& request, const Cgroup& cgroup, int report,
+                                           Spawned& spawned) {
   const auto entrances = cgroup.entrances();
   if (cgroup && entrances.empty())
     return node_fault(errno, std::string("entering its cgroup: ") + std::strerror(errno));
@@ -229,6 +235,7 @@ std::optional<StartFailure> Starter::start(const StartRequest& request, const Cg
   }
   if (!request.refusal.empty()) return task_fault(kNotExecutable, request.refusal);
   SpawnPlan plan;
+  plan.extra = report;
   plan.output = output.get();
   plan.error = shared ? output.get() : error.get();
   for (const auto& entrance : entrances) plan.cgroups.push_back(entrance.get());

@@ -24,8 +24,8 @@ class Starter {
   explicit Starter(const rlimit& open_files) : open_files_(open_files) {}
 
   // Creates the output files and starts the command. Where the node is to blame, the files are removed again.
-  // `cgroup` has been made, or is none.
-  std::optional<StartFailure> start(const StartRequest& request, const Cgroup& cgroup, Spawned& spawned);
+  // `cgroup` has been made, or is none. `report`: what becomes descriptor 3; -1: nothing.
+  std::optional<StartFailure> start(const StartRequest& request, const Cgroup& cgroup, int report, Spawned& spawned);
 
  private:
   std::optional<StartFailure> launch(const StartRequest& request, SpawnPlan plan, Spawned& spawned);
@@ -33,6 +33,9 @@ class Starter {
   rlimit open_files_;
   Spawner spawner_;
 };
+
+// What a launching program that fails with this errno makes of its attempt.
+Outcome outcome_of_start_error(int error);
 
 // The path that a command's first word means, as execvp finds it, on the PATH in `environment` and relative to
 // `directory`. Empty: not found; `found_unusable` then tells of a file that may not be executed.

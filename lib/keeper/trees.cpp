@@ -53,13 +53,17 @@ void Trees::set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time) {
 
 std::optional<MonotonicTime> Trees::next_deadline() const {
   if (!planned_.empty() || look_at_children_) return MonotonicTime{};
-  if (timers_.empty()) return std::nullopt;
-  return timers_.begin()->first;
+  std::optional<MonotonicTime> first;
+  if (!timers_.empty()) first = timers_.begin()->first;
+  if (!limits_.empty() && (!first || limits_.begin()->first < *first)) first = limits_.begin()->first;
+  return first;
 }
 
 void Trees::main_ended(LiveAttempt& attempt) {
   attempt.main_ended = true;
   attempt.pidfd.close();
+  read_report(attempt, true);
+  if (!units_.empty() && units_.contains(attempt.key())) count(attempt);  // before it is removed
   if (attempt.ours) {
     ended_mains_.insert(attempt.key());
     look_at_children_ = true;
@@ -72,6 +76,7 @@ void Trees::main_ended(LiveAttempt& attempt) {
 void Trees::take_up(LiveAttempt& attempt) {
   // One without a pidfd, for lack of descriptors, is looked at again and again instead.
   if (attempt.main_ended || !attempt.pidfd) plan(attempt, Todo::look);
+  take_up_terms(attempt);
   // It was asked to end before the earlier keeper died, and may not have heard of it.
   if (attempt.record.asked) ask(attempt, TaskSignal::terminate, *attempt.record.asked);
 }
@@ -84,7 +89,8 @@ void Trees::ask(LiveAttempt& attempt, TaskSignal signal, std::chrono::millisecon
     plan(attempt, signal == TaskSignal::pause ? Todo::pause : Todo::resume);
     return;
   }
-  if (!attempt.main_ended && !attempt.record.asked) ledger_.record_asked(attempt, grace);
+  const bool timed_out = attempt.record.terms && attempt.record.terms->timed_out;
+  if (!attempt.main_ended && !attempt.record.asked && !timed_out) ledger_.record_asked(attempt, grace);
   const auto kill_at = monotonic_now() + grace;
   if (attempt.ending == Ending::none) {
     attempt.ending = Ending::terminating;
@@ -100,6 +106,7 @@ void Trees::ask(LiveAttempt& attempt, TaskSignal signal, std::chrono::millisecon
 void Trees::work(MonotonicTime now) {
   if (look_at_children_) look_at_children();
   on_timers(now);
+  on_limits(now);
   for (int round = 0; round < kRoundsPerTurn && !planned_.empty(); ++round) {
     look_at_children();  // nobody tells of a child that was adopted
     auto table = ProcessTable::read();
@@ -131,7 +138,7 @@ void Trees::look_at_children() {
   for (bool reaped = true; reaped;) {
     reaped = false;
     for (const pid_t pid : read_children()) {
-      if (ledger_.find_main(pid) == nullptr && look_at_adopted(pid)) reaped = true;
+      if (!expected_.contains(pid) && ledger_.find_main(pid) == nullptr && look_at_adopted(pid)) reaped = true;
     }
   }
   const auto ended = std::vector<AttemptKey>(ended_mains_.begin(), ended_mains_.end());
@@ -180,6 +187,8 @@ LiveAttempt* Trees::owner_of(pid_t pid) {
     auto* by_cgroup = ledger_.find(key);
     if (by_cgroup != nullptr && by_cgroup->cgroup.holds(pid)) return by_cgroup;
   }
+  auto* by_unit = owner_by_unit(pid);
+  if (by_unit != nullptr) return by_unit;
   const auto key = read_attempt_patiently(pid);
   auto* by_environment = key ? ledger_.find(*key) : nullptr;
   if (by_environment != nullptr) return by_environment;
@@ -240,12 +249,14 @@ bool Trees::send(const LiveAttempt& attempt, pid_t pid, int signal, const Proces
 }
 
 void Trees::step(LiveAttempt& attempt, ProcessTable& table, MonotonicTime now) {
+  find_unit(attempt);
   if (attempt.todo == Todo::pause || attempt.todo == Todo::resume) return freeze_or_thaw(attempt, table);
   const auto todo = std::exchange(attempt.todo, Todo::nothing);
   const auto members = members_of(attempt, table);
   if (!attempt.main_ended && !attempt.pidfd && !contains(members, attempt.pid())) main_ended(attempt);
   if (attempt.main_ended) return end_leftovers(attempt, members, table, now);
   if (!attempt.pidfd) set_timer(attempt, now + kLookWithoutPidfd);
+  if (leave_to_launcher(attempt, todo, now)) return;
   if (todo == Todo::terminate) {
     ask_to_end(attempt, members, table);
     set_timer(attempt, attempt.kill_at);
@@ -308,11 +319,12 @@ void Trees::freeze_or_thaw(LiveAttempt& attempt, ProcessTable& table) {
   const bool pause = attempt.todo == Todo::pause;
   attempt.todo = Todo::nothing;
   if (attempt.main_ended || attempt.ending != Ending::none) return;
+  if (attempt.controlled) return want(attempt, pause ? Verb::pause : Verb::resume);
   if (!attempt.cgroup.freeze(pause)) {
     attempt.again = pause ? Todo::pause : Todo::resume;
     return set_timer(attempt, monotonic_now() + kLookEvery);
   }
-  const auto inside = attempt.cgroup.processes();
+  const auto inside = attempt.cgroup.can_freeze() ? attempt.cgroup.processes() : std::vector<pid_t>();
   bool anybody_new = false;
   for (const pid_t pid : members_of(attempt, table)) {
     if (contains(attempt.signaled, pid) || contains(inside, pid)) continue;
@@ -341,7 +353,10 @@ Usage Trees::own_usage_of(const rusage& used) {
 }
 
 void Trees::conclude(LiveAttempt& attempt) {
+  if (attempt.controlled && !attempt.controlled->finished) return begin_finish(attempt);
   set_timer(attempt, std::nullopt);
+  forget_limit(attempt);
+  units_.erase(attempt.key());
   ended_mains_.erase(attempt.key());
   int status = 0;
   rusage used{};
@@ -353,10 +368,7 @@ void Trees::conclude(LiveAttempt& attempt) {
 // True where nothing lives in it any more: then it is gone, too.
 bool Trees::leave_cgroup(LiveAttempt& attempt) {
   if (!attempt.cgroup) return true;
-  const auto now = attempt.cgroup.counts();
-  auto& before = attempt.counted;  // of a part that is removed already, there is nothing to read now
-  before = {std::max(before.cpu_microseconds, now.cpu_microseconds), std::max(before.peak_bytes, now.peak_bytes),
-            std::max(before.oom_kills, now.oom_kills)};
+  count(attempt);
   return attempt.cgroup.remove();
 }
 

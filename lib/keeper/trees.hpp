@@ -11,6 +11,9 @@
 // Where an attempt has a cgroup, all that lives in it belongs to the attempt as well, it is paused by the freezer, and
 // that the cgroup could be removed is part of the proof that nothing is left.
 //
+// Where an attempt has a launcher's program, that one signals what runs elsewhere; the main process is its client, and
+// the attempt is over when the launcher has finished.
+//
 // Attempts of an earlier keeper are not children of this one: their processes are found by reading all of /proc.
 #pragma once
 
@@ -42,6 +45,20 @@ class Trees {
   // An attempt of an earlier keeper, whose main process may have ended.
   void take_up(LiveAttempt& attempt);
 
+  // Of an attempt with a time limit that has been started.
+  void watch_limit(const LiveAttempt& attempt);
+
+  // Takes what a launching program told; `is_over`: its process has ended.
+  void read_report(LiveAttempt& attempt, bool is_over);
+
+  // Attempts whose launcher is wanted for something; whoever asks it takes them away.
+  std::vector<AttemptKey>& controlled() { return controlled_; }
+  // A child that is no attempt's, and waited for by somebody else.
+  void expect_child(pid_t pid, bool lives) { lives ? void(expected_.insert(pid)) : void(expected_.erase(pid)); }
+  // The launcher has paused it, or lets it run again; and has nothing left of it.
+  void held(LiveAttempt& attempt, bool paused);
+  void finished(LiveAttempt& attempt);
+
   // Does what is due. Reads /proc at most a few times, for all attempts together.
   void work(MonotonicTime now);
 
@@ -68,6 +85,19 @@ class Trees {
   void conclude(LiveAttempt& attempt);
   Usage own_usage_of(const rusage& used);
 
+  void on_limits(MonotonicTime now);
+  void reach_limit(LiveAttempt& attempt);
+  void forget_limit(const LiveAttempt& attempt);
+  void take_up_terms(LiveAttempt& attempt);
+  void find_unit(LiveAttempt& attempt);
+  void find_unit_in(LiveAttempt& attempt, const std::string& cgroup);
+  void enter_unit(LiveAttempt& attempt);
+  LiveAttempt* owner_by_unit(pid_t pid);
+  void count(LiveAttempt& attempt);
+  void want(LiveAttempt& attempt, Verb verb);
+  bool leave_to_launcher(LiveAttempt& attempt, Todo todo, MonotonicTime now);
+  void begin_finish(LiveAttempt& attempt);
+
   void plan(LiveAttempt& attempt, Todo todo);
   void set_timer(LiveAttempt& attempt, std::optional<MonotonicTime> time);
 
@@ -78,6 +108,10 @@ class Trees {
   std::unordered_map<pid_t, std::optional<AttemptKey>> adopted_;
   std::vector<AttemptKey> planned_;
   std::set<std::pair<MonotonicTime, AttemptKey>> timers_;
+  std::set<std::pair<MonotonicTime, AttemptKey>> limits_;  // of time
+  std::set<AttemptKey> units_;                             // attempts in cgroups of somebody else's
+  std::vector<AttemptKey> controlled_;
+  std::set<pid_t> expected_;
 };
 
 }  // namespace hakuriver::keeper

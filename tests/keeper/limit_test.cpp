@@ -1,0 +1,99 @@
+// Time limits, on real processes and across the deaths of agents and keepers.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include "keeper/node.hpp"
+
+using namespace hakuriver;
+using namespace hakuriver::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+StartRequest limited(const Node& node, std::uint64_t number, const std::string& script, std::chrono::milliseconds limit,
+                     std::chrono::milliseconds grace) {
+  auto request = node.shell(number, script);
+  request.time_limit = limit;
+  request.time_limit_grace = grace;
+  return request;
+}
+
+void check_timed_out(const KeptAttempt& ended, const std::string& message) {
+  CHECK(ended.outcome == Outcome{OutcomeKind::timed_out, 0});
+  CHECK(shell_status(ended.outcome) == 124);
+  CHECK(ended.message == message);
+  CHECK_FALSE(ended.by_request);
+}
+
+constexpr const char* kStubborn =
+    "trap '' TERM; (setsid sh -c 'trap \"\" TERM; echo $$ > far; while :; do sleep 0.01; "
+    "done' &); while :; do sleep 0.01; done";
+
+}  // namespace
+
+TEST_CASE("at its time limit a tree gets TERM, and KILL after the grace") {
+  Node node;
+  REQUIRE(node.connect());
+  node.start(limited(node, 1, "trap 'echo cleaned; exit 0' TERM; while :; do sleep 0.01; done", 1500ms, 30s));
+  node.start(limited(node, 2, kStubborn, 1500ms, 100ms));
+  const pid_t far = node.wait_for_pid("far");
+  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1500 ms");
+  CHECK(node.output(1) == "cleaned\n");
+  CHECK(node.ended[1].ended_after >= 1500ms);
+  check_timed_out(node.wait_for_end(2), "ended at its time limit of 1500 ms");
+  CHECK(is_gone(far));
+}
+
+TEST_CASE("what ends or is asked to end before its time limit keeps its own end") {
+  Node node;
+  REQUIRE(node.connect());
+  CHECK(node.run(limited(node, 1, "exit 3", 1h, 0ms)).outcome == Outcome{OutcomeKind::exited, 3});
+  node.start(limited(node, 2, "trap '' TERM; echo $$ > ready; while :; do sleep 0.01; done", 2s, 0ms));
+  node.wait_for_pid("ready");
+  REQUIRE(node.port().signal(node.key(2), TaskSignal::terminate, 3s).has_value());
+  const auto killed = node.wait_for_end(2);
+  CHECK(killed.outcome == Outcome{OutcomeKind::signaled, SIGKILL});
+  CHECK(killed.by_request);
+  // The main process ended before; what it left behind takes until after the limit.
+  const auto left = node.run(limited(node, 3, "(setsid sh -c 'trap \"\" TERM; sleep 1000' &); exit 4", 1s, 0ms));
+  CHECK(left.outcome == Outcome{OutcomeKind::exited, 4});
+}
+
+TEST_CASE("the clock goes on while an attempt is paused") {
+  Node node;
+  REQUIRE(node.connect());
+  node.start(limited(node, 1, "echo $$ > ready; while :; do sleep 0.01; done", 1s, 20s));
+  node.wait_for_pid("ready");
+  REQUIRE(node.port().signal(node.key(1), TaskSignal::pause, 0ms).has_value());
+  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1 s");
+}
+
+TEST_CASE("a time limit goes on when the agent and the keeper are killed") {
+  Node node;
+  REQUIRE(node.connect());
+  node.start(limited(node, 1, "echo $$ > ready; sleep 1000", 2s, 20s));
+  node.start(limited(node, 2, "sleep 1000", 1h, 20s));
+  const pid_t main = node.wait_for_pid("ready");
+  node.lose_agent();
+  node.kill_keeper();
+  REQUIRE(node.connect());
+  CHECK_FALSE(is_gone(main));
+  const auto ended = node.wait_for_end(1);
+  check_timed_out(ended, "ended at its time limit of 2 s");
+  CHECK(ended.ended_after >= 2s);
+  CHECK_FALSE(node.ended.contains(2));
+}
+
+TEST_CASE("an attempt that reached its limit has reached it for the next keeper, too") {
+  Node node({.keeper_program = HAKURIVER_TEST_CRASHING_KEEPER});
+  ::setenv("HAKURIVER_KEEPER_CRASH", "timed out:1", 1);
+  const auto connected = node.connect();
+  ::unsetenv("HAKURIVER_KEEPER_CRASH");
+  REQUIRE(connected);
+  node.start(limited(node, 1, kStubborn, 1s, 100ms));
+  const pid_t far = node.wait_for_pid("far");
+  REQUIRE(node.wait([&] { return !node.gone.empty(); }));
+  REQUIRE(node.connect());
+  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1 s");
+  CHECK(is_gone(far));
+}
