@@ -3,6 +3,8 @@
 #include <httplib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
@@ -120,10 +122,13 @@ struct Reception {
 class HttpClient::Impl {
  public:
   Impl(Url base, HttpClientOptions options)
-      : url(std::move(base)), options_(std::move(options)), client_(url.host, url.port) {
+      : url(std::move(base)),
+        options_(std::move(options)),
+        client_(options_.unix_socket.empty() ? url.host : options_.unix_socket, url.port) {
+    if (!options_.unix_socket.empty()) client_.set_address_family(AF_UNIX);
     client_.set_connection_timeout(options_.connect_timeout);
     client_.set_keep_alive(true);
-    client_.set_tcp_nodelay(true);
+    client_.set_tcp_nodelay(options_.unix_socket.empty());
     client_.set_follow_location(false);
     client_.set_decompress(false);  // a few packed bytes can become gigabytes
     client_.set_url_encode(false);
@@ -193,6 +198,7 @@ class HttpClient::Impl {
     httplib::Request request;
     request.method = call.method;
     request.path = url.path + call.path;
+    if (!options_.unix_socket.empty()) request.set_header("Host", url.host);
     request.set_header("User-Agent", "hakuriver");
     request.set_header("Accept-Encoding", "identity");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
@@ -224,7 +230,9 @@ class HttpClient::Impl {
   std::string reason_of(httplib::Error error) const {
     switch (error) {
       case httplib::Error::Connection:
-        return why_unreachable(url, std::min(options_.connect_timeout, milliseconds(1000)));
+        return options_.unix_socket.empty()
+                   ? why_unreachable(url, std::min(options_.connect_timeout, milliseconds(1000)))
+                   : why_unreachable(options_.unix_socket);
       case httplib::Error::ConnectionTimeout:
         return "connection timed out";
       case httplib::Error::Read:
@@ -237,7 +245,8 @@ class HttpClient::Impl {
   }
 
   Error unavailable(std::string_view reason) const {
-    return {Errc::unavailable, to_string(url) + ": " + std::string(reason)};
+    const std::string place = options_.unix_socket.empty() ? to_string(url) : "'" + options_.unix_socket + "'";
+    return {Errc::unavailable, place + ": " + std::string(reason)};
   }
 
   const HttpClientOptions options_;
@@ -254,6 +263,9 @@ Result<std::unique_ptr<HttpClient>> HttpClient::open(Url url, HttpClientOptions 
   const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
   if (!std::all_of(options.token.begin(), options.token.end(), is_hex)) {
     return Error{Errc::invalid_argument, "the token must be made of hexadecimal digits"};
+  }
+  if (options.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) {
+    return Error{Errc::invalid_argument, "'" + options.unix_socket + "': the path of a socket has at most 107 bytes"};
   }
   return std::unique_ptr<HttpClient>(new HttpClient(std::make_unique<Impl>(std::move(url), std::move(options))));
 }

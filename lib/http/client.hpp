@@ -20,7 +20,8 @@
 namespace hakuriver::http {
 
 struct HttpClientOptions {
-  std::string token{};  // sent as a bearer token; empty: none
+  std::string unix_socket{};  // the path of a Unix socket to connect to; the URL then only says what is asked for
+  std::string token{};        // sent as a bearer token; empty: none
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds read_timeout{30'000};    // without a byte from the host
   std::chrono::milliseconds total_timeout{300'000};  // of a whole call

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <memory>
@@ -61,6 +62,18 @@ std::string why_unreachable(const Url& url, std::chrono::milliseconds limit) {
     if (last == 0) break;
   }
   return words_for(last);
+}
+
+std::string why_unreachable(const std::string& unix_socket) {
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  unix_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!socket.is_open()) return std::generic_category().message(errno);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    return "connection failed";
+  }
+  return errno == ECONNREFUSED ? "nobody listens there" : std::generic_category().message(errno);
 }
 
 }  // namespace hakuriver::http

@@ -24,11 +24,13 @@ ROOMS = {
     "launch": set(),
     "systemd": {"launch"},
     "http": set(),
+    # Speaks JSON over HTTP to a container engine.
+    "container": {"wire", "platform", "http"},
     "storage": {"wire"},
     "engine": {"platform"},
     "service": {"wire"},
-    "doors": {"wire", "config", "platform", "keeper", "launch", "http", "storage", "engine", "service"},
-    "cli": {"wire", "config", "platform", "keeper", "launch", "http", "storage", "engine", "service", "doors"},
+    "doors": {"wire", "config", "platform", "keeper", "launch", "http", "container", "storage", "engine", "service"},
+    "cli": {"wire", "config", "platform", "keeper", "launch", "http", "container", "storage", "engine", "service", "doors"},
 }
 
 # The one room that may include a third party's headers.

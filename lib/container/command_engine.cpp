@@ -1,0 +1,141 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "container/child.hpp"
+#include "container/engine.hpp"
+#include "container/messages.hpp"
+#include "platform/files.hpp"
+
+namespace hakuriver::container {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{120'000};
+constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// Variables by which a task would change what the client does. They reach the container through a file.
+constexpr std::array<std::string_view, 10> kOfClient{"PATH", "HOME",   "DOCKER_", "CONTAINER", "PODMAN",
+                                                     "XDG_", "TMPDIR", "LD_",     "GODEBUG",   "REGISTRY"};
+
+bool is_of_client(std::string_view entry) {
+  const auto name = entry.substr(0, entry.find('='));
+  if (name.find("proxy") != std::string_view::npos || name.find("PROXY") != std::string_view::npos) return true;
+  return std::any_of(kOfClient.begin(), kOfClient.end(), [name](std::string_view prefix) {
+    return prefix.ends_with('_') || prefix == "CONTAINER" || prefix == "PODMAN" || prefix == "REGISTRY"
+               ? name.starts_with(prefix)
+               : name == prefix;
+  });
+}
+
+// A client's messages name the client and the daemon before what happened.
+std::string cut_prefix(std::string line) {
+  for (const std::string_view prefix : {"Error response from daemon: ", "Error: ", "docker: "}) {
+    if (const auto at = line.find(prefix); at != std::string::npos && at < 32) line.erase(0, at + prefix.size());
+  }
+  return line;
+}
+
+Errc code_of(std::string_view line) {
+  const auto has = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
+  if (has("Cannot connect") || has("cannot connect") || has("permission denied")) return Errc::unavailable;
+  if (has("No such") || has("no such") || has("not known")) return Errc::not_found;
+  if (has("is not running") || has("not paused") || has("already paused") || has("already in use"))
+    return Errc::conflict;
+  return Errc::invalid_argument;
+}
+
+class CommandEngine final : public Engine {
+ public:
+  CommandEngine(DockerClient client, std::string scratch) : client_(std::move(client)), scratch_(std::move(scratch)) {}
+
+  Result<Image> image(const std::string& reference) override {
+    const auto answer = ask({"image", "inspect", "--format", "{{json .}}", reference});
+    if (!answer) return answer.error();
+    return decode_image(*answer);
+  }
+
+  Status create(const Container& container, const Argv& command, const std::vector<std::string>& environment) override {
+    Container wanted = container;
+    std::vector<std::string> own{kPath};
+    std::string file;
+    for (const auto& entry : environment) {
+      const auto name = entry.substr(0, entry.find('='));
+      if (!is_of_client(entry)) {
+        wanted.variables.push_back(name);
+        own.push_back(entry);
+      } else if (entry.find('\n') == std::string::npos) {
+        file += entry + "\n";
+      } else {
+        return Error{Errc::invalid_argument,
+                     "variable '" + name + "': a line break cannot be passed through '" + client_.program + "'"};
+      }
+    }
+    wanted.variable_file = scratch_ + "/variables";
+    if (auto written = platform::write_file_atomically(wanted.variable_file, file, 0600); !written) return written;
+    const auto done = run(build_docker_run(client_, wanted, command), std::move(own));
+    ::unlink(wanted.variable_file.c_str());
+    if (!done) return done.error();
+    return Unit{};
+  }
+
+  // `run` has started it already.
+  Status start(const std::string&) override { return Unit{}; }
+
+  Result<ContainerState> state(const std::string& name) override {
+    const auto answer = ask({"container", "inspect", "--format", "{{json .}}", name});
+    if (!answer) return answer.error();
+    return decode_container(*answer);
+  }
+
+  Status wait(const std::string& name) override { return tell({"wait", name}, std::chrono::milliseconds{0}); }
+  Status pause(const std::string& name) override { return tell({"pause", name}); }
+  Status resume(const std::string& name) override { return tell({"unpause", name}); }
+  Status kill(const std::string& name) override { return tell({"kill", name}); }
+
+  Status execute(const std::string& name, const Argv& command) override {
+    Argv words{"exec", "--user=0:0", name};
+    words.insert(words.end(), command.begin(), command.end());
+    return tell(std::move(words));
+  }
+
+  Status remove(const std::string& name) override { return tell({"rm", "--force", "--volumes", name}); }
+
+ private:
+  Result<std::string> run(Argv argv, std::vector<std::string> environment,
+                          std::chrono::milliseconds patience = kPatience) const {
+    auto end = run_child({std::move(argv), std::move(environment), patience});
+    if (!end) return end.error();
+    if (end->exit_code == 0) return std::move(end->output);
+    const auto line = cut_prefix(std::move(end->first_error));
+    return Error{code_of(line), line.empty() ? "exit status " + std::to_string(end->exit_code) : decode_error(line)};
+  }
+
+  Result<std::string> ask(Argv words, std::chrono::milliseconds patience = kPatience) const {
+    Argv argv = client_.in_front;
+    argv.push_back(client_.program);
+    if (!client_.host.empty()) argv.push_back("--host=" + client_.host);
+    argv.insert(argv.end(), words.begin(), words.end());
+    return run(std::move(argv), {kPath, "HOME=" + scratch_}, patience);
+  }
+
+  Status tell(Argv words, std::chrono::milliseconds patience = kPatience) const {
+    const auto answer = ask(std::move(words), patience);
+    if (!answer) return answer.error();
+    return Unit{};
+  }
+
+  const DockerClient client_;
+  const std::string scratch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> open_command_engine(DockerClient client, std::string scratch) {
+  return std::make_unique<CommandEngine>(std::move(client), std::move(scratch));
+}
+
+}  // namespace hakuriver::container

@@ -1,0 +1,117 @@
+#include "container/task_files.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+namespace hakuriver::container {
+namespace {
+
+constexpr std::size_t kMaxReport = 8192;
+constexpr int kTries = 100;
+
+Error system_error(const std::string& path) {
+  return {Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
+}
+
+Status touch(const std::string& path) {
+  const platform::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.is_open()) return system_error(path);
+  return Unit{};
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+template <class Number>
+bool read_number(std::string_view text, std::string_view word, std::optional<Number>& number) {
+  if (!text.starts_with(word) || text.size() < word.size() + 2 || text[word.size()] != ' ') return false;
+  Number value{};
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + word.size() + 1, end, value);
+  if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ' ')) return false;
+  number = value;
+  return true;
+}
+
+void read_line(std::string_view line, TaskReport& report) {
+  if (line == "started") report.is_started = true;
+  if (read_number(line, "never_started", report.never_started)) {
+    const auto message = line.find(' ', std::string_view("never_started ").size());
+    if (message != std::string_view::npos) report.failure = line.substr(message + 1);
+  }
+  read_number(line, "exited", report.exited);
+  read_number(line, "signaled", report.signaled);
+  read_number(line, "cpu_microseconds", report.cpu_microseconds);
+  read_number(line, "peak_bytes", report.peak_bytes);
+}
+
+}  // namespace
+
+TaskReport parse_report(const std::string& text) {
+  TaskReport report;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    read_line(rest.substr(0, end), report);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return report;
+}
+
+Status TaskFiles::create() {
+  if (const auto made = platform::create_private_directory(directory_); !made) return made;
+  auto lock = platform::lock_file(directory_ + "/starter");
+  for (int tries = 0; !lock && tries < kTries; ++tries) {  // whoever looks for the starter holds it for a moment
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    lock = platform::lock_file(directory_ + "/starter");
+  }
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
+  const auto pid = std::to_string(::getpid());
+  if (auto written = platform::write_file_atomically(directory_ + "/pid", pid, 0600); !written) return written;
+  const std::string path = report_path();
+  const platform::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.is_open() || ::fchmod(file.get(), 0666) != 0) return system_error(path);
+  return Unit{};
+}
+
+Status TaskFiles::note_asked() const { return touch(directory_ + "/asked"); }
+bool TaskFiles::was_asked() const { return exists(directory_ + "/asked"); }
+Status TaskFiles::note_cancelled() const { return touch(directory_ + "/cancelled"); }
+bool TaskFiles::is_cancelled() const { return exists(directory_ + "/cancelled"); }
+
+Status TaskFiles::note_failure(int error, const std::string& message) const {
+  return platform::write_file_atomically(report_path(), "never_started " + std::to_string(error) + " " + message + "\n",
+                                         0600);
+}
+
+TaskReport TaskFiles::report() const {
+  const auto text = platform::read_file(report_path(), kMaxReport);
+  return text ? parse_report(*text) : TaskReport{};
+}
+
+// The lock ends with its process, so the number is that process's while the lock is held.
+std::optional<pid_t> TaskFiles::starter() const {
+  if (!exists(directory_ + "/starter")) return std::nullopt;
+  if (const auto lock = platform::lock_file(directory_ + "/starter"); lock) return std::nullopt;
+  const auto text = platform::read_file(directory_ + "/pid", 32);
+  pid_t pid = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), pid);
+  return pid > 1 ? std::optional(pid) : std::nullopt;
+}
+
+void TaskFiles::remove() const {
+  for (const char* name : {"/report", "/asked", "/cancelled", "/pid", "/variables", "/starter"}) {
+    ::unlink((directory_ + name).c_str());
+  }
+  ::rmdir(directory_.c_str());
+}
+
+}  // namespace hakuriver::container

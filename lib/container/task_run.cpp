@@ -1,0 +1,161 @@
+#include "container/task_run.hpp"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+namespace hakuriver::container {
+namespace {
+
+constexpr const char* kInit = "/.hakuriver/init";
+constexpr const char* kBin = "/.hakuriver/bin";
+constexpr const char* kReport = "/.hakuriver/report";
+constexpr const char* kStdout = "/.hakuriver/stdout";
+constexpr const char* kStderr = "/.hakuriver/stderr";
+constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr int kNotExecutable = 126;
+constexpr int kNotFound = 127;
+constexpr int kNodeFault = 125;
+
+// The errno by which the keeper knows whose fault it is: EACCES is the task's, EAGAIN the node's.
+struct Failure {
+  int error = EACCES;
+  std::string message;
+};
+
+Failure engine_failure(const Error& error, const std::string& what) {
+  const bool is_task = error.code == Errc::invalid_argument || error.code == Errc::parse;
+  return {is_task ? EACCES : EAGAIN, what + ": " + error.message};
+}
+
+std::string_view value_of(const std::vector<std::string>& environment, std::string_view name) {
+  for (const std::string_view entry : environment) {
+    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+      return entry.substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+// The task's own PATH, or the image's, with the directory of hakurun behind it.
+std::vector<std::string> with_path(std::vector<std::string> environment, const Image& image) {
+  std::string path(value_of(environment, "PATH"));
+  if (path.empty()) path = value_of(image.environment, "PATH");
+  if (path.empty()) path = kDefaultPath;
+  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("PATH="); });
+  environment.push_back("PATH=" + path + ":" + kBin);
+  return environment;
+}
+
+// Only what can be known to be missing: what we may not look at, the engine may.
+const Mount* find_missing(const std::vector<Mount>& mounts) {
+  const auto is_missing = [](const Mount& mount) {
+    struct stat status {};
+    return ::stat(mount.source.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+  };
+  const auto found = std::find_if(mounts.begin(), mounts.end(), is_missing);
+  return found == mounts.end() ? nullptr : &*found;
+}
+
+Container complete(const Options& options, const TaskFiles& files, const TaskStreams& streams) {
+  Container container = options.container;
+  container.entrypoint = kInit;
+  // More than the machine has is no limit, and engines refuse it.
+  const auto online = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  if (container.millicores >= online * 1000) container.millicores = online * 1000;
+  container.mounts.push_back({options.init, kInit, true});
+  if (!options.hakurun.empty()) container.mounts.push_back({options.hakurun, std::string(kBin) + "/hakurun", true});
+  container.mounts.push_back({files.report_path(), kReport});
+  container.mounts.push_back({streams.stdout_path, kStdout});
+  container.mounts.push_back({streams.stderr_path, kStderr});
+  return container;
+}
+
+Argv command_inside(const Options& options, const Image& image) {
+  Argv words{"--stdout", kStdout, "--stderr", kStderr, "--report", kReport};
+  if (options.niceness != 0) words.insert(words.end(), {"--nice", std::to_string(options.niceness)});
+  words.emplace_back("--");
+  words.insert(words.end(), image.entrypoint.begin(), image.entrypoint.end());
+  words.insert(words.end(), options.command.begin(), options.command.end());
+  return words;
+}
+
+bool is_cancelled(const TaskFiles& files, Failure& failure) {
+  if (!files.is_cancelled()) return false;
+  failure = {EACCES, "it was asked to end before it started"};
+  return true;
+}
+
+// False, and why, where no container runs.
+bool start(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
+           const std::vector<std::string>& environment, Failure& failure) {
+  const std::string& name = options.container.image;
+  if (const Mount* missing = find_missing(options.container.mounts)) {
+    failure = {EACCES, "mount '" + missing->source + "': there is no such file or directory on this node"};
+    return false;
+  }
+  const auto image = engine.image(name);
+  if (!image) {
+    const bool is_missing = image.error().code == Errc::not_found;
+    failure = is_missing ? Failure{EACCES, "image '" + name + "' is not on this node"}
+                         : engine_failure(image.error(), "image '" + name + "'");
+    return false;
+  }
+  if (const auto noted = files.note_asked(); !noted) {
+    failure = {EIO, noted.error().message};
+    return false;
+  }
+  if (is_cancelled(files, failure)) return false;
+  const auto made =
+      engine.create(complete(options, files, streams), command_inside(options, *image), with_path(environment, *image));
+  if (!made) {
+    failure = engine_failure(made.error(), "container of image '" + name + "'");
+    return false;
+  }
+  if (is_cancelled(files, failure)) return false;
+  if (const auto started = engine.start(options.name); !started) {
+    failure = engine_failure(started.error(), "container of image '" + name + "'");
+    return false;
+  }
+  return true;
+}
+
+void wait_for_end(Engine& engine, const std::string& name) {
+  for (;;) {
+    const auto waited = engine.wait(name);
+    const auto state = engine.state(name);
+    if (state && !state->is_alive()) return;
+    if (!state && state.error().code == Errc::not_found) return;
+    if (!waited || !state) std::this_thread::sleep_for(std::chrono::seconds(1));  // an engine that restarts
+  }
+}
+
+int status_of(const TaskReport& report) {
+  if (report.exited) return *report.exited;
+  if (report.signaled) return 128 + *report.signaled;
+  if (report.never_started) return *report.never_started == ENOENT ? kNotFound : kNotExecutable;
+  return 128 + 9;  // all of it was killed from outside
+}
+
+}  // namespace
+
+TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
+                 const std::vector<std::string>& environment) {
+  Failure failure;
+  if (!start(engine, options, files, streams, environment, failure)) {
+    if (const auto noted = files.note_failure(failure.error, failure.message); !noted) {
+      failure.message += "; " + noted.error().message;
+    }
+    return {failure.error == EACCES ? kNotExecutable : kNodeFault, std::move(failure.message)};
+  }
+  wait_for_end(engine, options.name);
+  return {status_of(files.report()), {}};
+}
+
+}  // namespace hakuriver::container

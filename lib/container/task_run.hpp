@@ -1,0 +1,38 @@
+// One attempt's container, from the image to the end of its command.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "container/engine.hpp"
+#include "container/options.hpp"
+#include "container/task_files.hpp"
+
+namespace hakuriver::container {
+
+struct TaskEnd {
+  int exit_status = 0;
+  std::string message{};  // why it could not be started; else empty
+};
+
+// Where the command's output goes: paths on the node.
+struct TaskStreams {
+  std::string stdout_path{};
+  std::string stderr_path{};
+};
+
+// `environment` is the task's, "NAME=value" each; without a PATH it has the image's. Returns when the command has
+// ended, or will never be started. An engine that goes away meanwhile is waited for.
+TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
+                 const std::vector<std::string>& environment);
+
+// Each of the verbs but run and finish. Good where it did what it is for; it is asked again otherwise.
+Status control_task(Engine& engine, const Options& options, const TaskFiles& files);
+
+// `tell` is given what the keeper is told, before anything of the attempt is removed; false keeps everything. Without
+// an engine there is no container, for none was ever asked for.
+Status finish_task(Engine* engine, const Options& options, const TaskFiles& files,
+                   const std::function<bool(const std::string& lines)>& tell);
+
+}  // namespace hakuriver::container

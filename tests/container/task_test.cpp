@@ -1,0 +1,214 @@
+#include <doctest/doctest.h>
+#include <errno.h>
+#include <signal.h>
+
+#include "container/child.hpp"
+#include "container/task_run.hpp"
+#include "support/scratch_directory.hpp"
+
+using namespace hakuriver;
+using namespace hakuriver::container;
+using namespace hakuriver::test;
+
+namespace {
+
+// An engine that does as it is told, and remembers.
+class FakeEngine : public Engine {
+ public:
+  Result<Image> image(const std::string& reference) override {
+    if (reference != "my-env") return Error{Errc::not_found, "no such image"};
+    return Image{"sha256:1", {"/entry", "-x"}, {"PATH=/own"}};
+  }
+  Status create(const Container& wanted, const Argv& words, const std::vector<std::string>& variables) override {
+    container = wanted;
+    command = words;
+    environment = variables;
+    state_.status = "created";
+    state_.owner = wanted.labels.front().second;
+    return Unit{};
+  }
+  Status start(const std::string&) override {
+    state_.status = "running";
+    return Unit{};
+  }
+  Result<ContainerState> state(const std::string&) override {
+    if (state_.status.empty()) return Error{Errc::not_found, "no such container"};
+    return state_;
+  }
+  Status wait(const std::string&) override {
+    state_.status = "exited";
+    return Unit{};
+  }
+  Status pause(const std::string&) override { return say("pause"); }
+  Status resume(const std::string&) override { return say("resume"); }
+  Status kill(const std::string&) override { return say("kill"); }
+  Status execute(const std::string&, const Argv& words) override { return say("execute " + shell_quote(words)); }
+  Status remove(const std::string&) override { return say("remove"); }
+
+  Status say(std::string what) {
+    said.push_back(std::move(what));
+    return Unit{};
+  }
+
+  Container container;
+  Argv command;
+  std::vector<std::string> environment;
+  std::vector<std::string> said;
+  ContainerState state_;
+};
+
+struct Rig {
+  ScratchDirectory directory;
+  FakeEngine engine;
+  TaskFiles files{directory / "task"};
+  Options options;
+  std::string told;
+
+  Rig() {
+    options.name = "hakuriver-task-7";
+    options.owner = "a/7/1";
+    options.container.image = "my-env";
+    options.container.labels = {{"hakuriver.owner", "a/7/1"}};
+    options.init = "/libexec/init";
+    options.hakurun = "/bin/hakurun";
+    options.command = {"run", "it"};
+    REQUIRE(files.create());
+  }
+  TaskEnd run(const std::vector<std::string>& environment = {}) {
+    return run_task(engine, options, files, {"/o", "/e"}, environment);
+  }
+  Status control(const std::string& verb) {
+    options.verb = verb;
+    return control_task(engine, options, files);
+  }
+  Status finish(Engine* asked) {
+    return finish_task(asked, options, files, [this](const std::string& lines) {
+      told = lines;
+      return true;
+    });
+  }
+  void report(const std::string& lines) const { directory.write("task/report", lines); }
+};
+
+TEST_CASE("a command runs behind the image's entrypoint, with the image's PATH and ours") {
+  Rig rig;
+  rig.run({"A=1"});
+  CHECK(rig.engine.command == Argv{"--stdout", "/.hakuriver/stdout", "--stderr", "/.hakuriver/stderr", "--report",
+                                   "/.hakuriver/report", "--", "/entry", "-x", "run", "it"});
+  CHECK(rig.engine.environment == std::vector<std::string>{"A=1", "PATH=/own:/.hakuriver/bin"});
+  CHECK(rig.engine.container.mounts.size() == 5);
+  rig.run({"PATH=/mine"});
+  CHECK(rig.engine.environment == std::vector<std::string>{"PATH=/mine:/.hakuriver/bin"});
+}
+
+TEST_CASE("what the init reported is what the keeper is told") {
+  struct Row {
+    std::string report;
+    bool oom;
+    std::string told;
+  };
+  const std::string kOom = "oom_killed 9\nmessage out of memory: the kernel killed what ran in the container\n";
+  const std::vector<Row> rows{
+      {"started\nexited 3\n", false, "exited 3\n"},
+      {"started\nexited 137\n", false, "exited 137\n"},
+      {"started\ncpu_microseconds 5\npeak_bytes 6\nsignaled 9\n", false,
+       "signaled 9\ncpu_microseconds 5\npeak_bytes 6\n"},
+      {"started\nsignaled 9\n", true, kOom},
+      {"started\nexited 1\n", true, kOom},
+      {"started\nexited 0\n", true, "exited 0\n"},
+      {"started\n", false, "signaled 9\n"},
+      {"never_started 2\n", false, "exited 127\nmessage command not found in the container\n"},
+      {"never_started 8\n", false, "exited 126\nmessage not a program, or its interpreter is not in the container\n"},
+      {"never_started 11 the engine is away\n", false, "never_started 11 the engine is away\n"},
+      {"garbage\nexited x\nexited\nstarted\nexited 4\n", false, "exited 4\n"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.report);
+    Rig rig;
+    rig.run();
+    rig.report(row.report);
+    rig.engine.state_.is_oom_killed = row.oom;
+    REQUIRE(rig.finish(&rig.engine));
+    CHECK(rig.told == row.told);
+    CHECK(rig.engine.said == std::vector<std::string>{"remove"});
+    CHECK_FALSE(std::filesystem::exists(rig.directory / "task"));
+  }
+}
+
+TEST_CASE("a missing mount or image is the task's fault, and named") {
+  Rig rig;
+  rig.options.container.mounts = {{"/nonexistent/data", "/d"}};
+  const auto ended = rig.run();
+  CHECK(ended.exit_status == 126);
+  CHECK(ended.message == "mount '/nonexistent/data': there is no such file or directory on this node");
+  CHECK_FALSE(rig.files.was_asked());
+  REQUIRE(rig.finish(nullptr));
+  CHECK(rig.told == "exited 126\nmessage " + ended.message + "\n");
+
+  Rig other;
+  other.options.container.image = "none";
+  CHECK(other.run().message == "image 'none' is not on this node");
+}
+
+TEST_CASE("what was cancelled before it started is not started") {
+  Rig rig;
+  REQUIRE(rig.files.note_cancelled());
+  rig.run();
+  CHECK(rig.engine.state_.status.empty());
+}
+
+TEST_CASE("verbs touch the attempt's own container only") {
+  Rig rig;
+  rig.run();
+  rig.engine.state_.status = "running";
+  rig.engine.state_.owner = "somebody";
+  CHECK_FALSE(rig.control("pause"));
+  CHECK(rig.finish(&rig.engine));
+  CHECK(rig.engine.said.empty());
+}
+
+TEST_CASE("each verb does what its state asks for") {
+  struct Row {
+    std::string verb;
+    std::string status;
+    std::vector<std::string> said;
+  };
+  const std::string term = "execute /.hakuriver/init --signal " + std::to_string(SIGTERM);
+  for (const auto& row : std::vector<Row>{{"pause", "running", {"pause"}},
+                                          {"pause", "paused", {}},
+                                          {"resume", "paused", {"resume"}},
+                                          {"resume", "running", {}},
+                                          {"terminate", "running", {term}},
+                                          {"terminate", "paused", {"resume", term}},
+                                          {"terminate", "exited", {}},
+                                          {"kill", "paused", {"kill"}},
+                                          {"kill", "exited", {}}}) {
+    CAPTURE(row.verb + " " + row.status);
+    Rig rig;
+    rig.run();
+    rig.engine.state_.status = row.status;
+    CHECK(rig.control(row.verb));
+    CHECK(rig.engine.said == row.said);
+  }
+}
+
+TEST_CASE("a report that cannot be told keeps everything") {
+  Rig rig;
+  rig.run();
+  CHECK_FALSE(finish_task(&rig.engine, rig.options, rig.files, [](const std::string&) { return false; }));
+  CHECK(rig.engine.said.empty());
+  CHECK(std::filesystem::exists(rig.directory / "task/report"));
+}
+
+TEST_CASE("a program is run for what it prints") {
+  const auto end = run_child({{"sh", "-c", "echo $A; echo one >&2; echo two >&2; exit 3"}, {"A=x", "PATH=/bin"}, {}});
+  REQUIRE(end);
+  CHECK(end->exit_code == 3);
+  CHECK(end->output == "x\n");
+  CHECK(end->first_error == "one");
+  CHECK(run_child({{"sh", "-c", "kill -9 $$"}, {}, {}})->exit_code == 137);
+  CHECK(run_child({{"/nonexistent"}, {}, {}}).error().code == Errc::not_found);
+  CHECK(run_child({{"sleep", "100"}, {}, std::chrono::milliseconds(50)}).error().code == Errc::unavailable);
+}
+
+}  // namespace
