@@ -56,7 +56,8 @@ struct Config {
     bool operator==(const Timing&) const = default;
   };
   struct Environment {
-    std::string runner_user;  // whom tasks run as; empty: as the runner itself
+    std::string runner_user;                 // whom tasks run as; empty: as the runner itself
+    std::vector<std::string> allowed_users;  // whom they may ask to run as besides; "*": anybody but root
     bool operator==(const Environment&) const = default;
   };
   struct Docker {

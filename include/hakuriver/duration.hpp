@@ -87,7 +87,8 @@ inline std::string to_duration_text(std::chrono::milliseconds duration) {
   if (duration.count() == 0) return "0s";
   std::size_t unit = 1;
   while (duration.count() % detail::kTimeUnits[unit].milliseconds != 0) ++unit;
-  return std::to_string(duration.count() / detail::kTimeUnits[unit].milliseconds) + std::string(detail::kTimeUnits[unit].name);
+  return std::to_string(duration.count() / detail::kTimeUnits[unit].milliseconds) +
+         std::string(detail::kTimeUnits[unit].name);
 }
 
 }  // namespace v1

@@ -1,9 +1,11 @@
 // A machine, as its runner describes it and the host knows it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hakuriver {
@@ -28,10 +30,21 @@ struct NodeFacts {
   bool containers = false;            // tasks may ask for a container
   bool private_network = false;       // tasks may ask for a network of their own
   bool private_pid = false;           // tasks may ask for a process table of their own
+  std::vector<std::string> users;     // whom tasks may ask to run as; "*": anybody but root. At most kMaxOfferedUsers
   std::uint32_t max_tasks = 0;        // that run at once, however little they ask for
   std::string url;                    // announced to people, never dialled by the host; may be empty
   bool operator==(const NodeFacts&) const = default;
 };
+
+inline constexpr std::size_t kMaxOfferedUsers = 1000;
+
+// Whether tasks may ask that node to run as this user, as far as the node's word goes: it may still not know the user.
+inline bool offers_user(const NodeFacts& facts, std::string_view user) noexcept {
+  const auto has = [&facts](std::string_view name) {
+    return std::find(facts.users.begin(), facts.users.end(), name) != facts.users.end();
+  };
+  return has(user) || (user != "root" && has("*"));
+}
 
 // How a node is doing at one moment.
 struct NodeHealth {

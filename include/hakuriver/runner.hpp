@@ -46,7 +46,12 @@ struct RunnerOptions {
   std::optional<std::string> numactl{};  // a path or a name; empty text: never; none: from PATH, if it works
   // "NAME", "value": for every task, such as where a client in a task finds its configuration. No secrets.
   std::vector<std::pair<std::string, std::string>> task_variables{};
-  std::string runner_user{};                     // whom tasks run as; a root runner of a remote host needs it
+  // Whom tasks run as. Empty: the user that this process runs as; a root runner of another machine's host needs it
+  // ("root" is a value). Only root can name another.
+  std::string runner_user{};
+  // Whom tasks may ask to run as besides, where this process is root; "*": anybody but root. None: with this machine's
+  // host and no other runner_user anybody, else nobody.
+  std::vector<std::string> allowed_users{};
   std::optional<std::uint64_t> millicores{};     // offered instead of what is found
   std::optional<std::uint64_t> memory_bytes{};   // offered instead of what is found
   std::optional<std::uint32_t> max_tasks{};      // at once; none: 16 for each core

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -67,6 +68,10 @@ struct TaskSpec {
   bool private_pid = false;
   std::optional<TaskSweep> sweep{};  // its task k runs combination(k) of it
   std::uint64_t max_running = 0;     // how many of the batch's tasks run at once, at most; 0: as many as fit
+  // Of each attempt, from its start, pauses included: then its process tree is ended. 0: none; at most kMaxTimeLimit.
+  std::chrono::milliseconds time_limit{0};
+  std::string user{};          // whom it runs as; empty: as the node has it
+  std::uint32_t niceness = 0;  // added to the node's own, at most kMaxNiceness
   bool operator==(const TaskSpec&) const = default;
 };
 
@@ -76,6 +81,19 @@ inline constexpr std::size_t kMaxArgvAndEnvironmentBytes = std::size_t{1} << 20;
 inline constexpr std::uint64_t kMaxBatchTasks = 100'000'000;
 inline constexpr std::size_t kMaxTargets = 10'000;
 inline constexpr std::size_t kMaxNameBytes = 255;
+inline constexpr std::chrono::milliseconds kMaxTimeLimit = std::chrono::hours{24} * 3650;
+inline constexpr std::uint32_t kMaxNiceness = 19;
+inline constexpr std::size_t kMaxUserBytes = 64;
+
+// What may be the name of a user: what useradd(8) takes, and what directories of whole organisations hold besides
+// ("alice", "EXAMPLE\alice", "alice@example.org"), but nothing that has a meaning in a path, a table or an option.
+constexpr bool is_user_name(std::string_view text) noexcept {
+  if (text.empty() || text.size() > kMaxUserBytes || text.front() == '-') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > ' ' && byte != 0x7F && std::string_view(":/,*\"'").find(c) == std::string_view::npos;
+  });
+}
 
 // What is the task's own where its batch is a sweep.
 struct TaskCommand {
@@ -114,6 +132,9 @@ inline std::shared_ptr<const TaskSpec> spec_of_task(const std::shared_ptr<const 
   own->privileged = spec->privileged;
   own->private_network = spec->private_network;
   own->private_pid = spec->private_pid;
+  own->time_limit = spec->time_limit;
+  own->user = spec->user;
+  own->niceness = spec->niceness;
   return own;
 }
 
@@ -125,7 +146,8 @@ struct Requirements {
   bool container = false;
   bool private_network = false;
   bool private_pid = false;
-  BatchId batch;  // that has a limit of its own; zero: any batch without one
+  BatchId batch;     // that has a limit of its own; zero: any batch without one
+  std::string user;  // whom it must be able to run as; empty: anybody
   auto operator<=>(const Requirements&) const = default;
 };
 
@@ -153,7 +175,7 @@ inline bool shares_targets(const TaskSpec& spec) noexcept { return spec.sweep.ha
 inline Requirements requirements_of(const TaskSpec& spec, std::vector<Target> targets = {}) {
   const bool container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
   std::sort(targets.begin(), targets.end());
-  return {std::move(targets), spec.resources, container, spec.private_network, spec.private_pid, {}};
+  return {std::move(targets), spec.resources, container, spec.private_network, spec.private_pid, {}, spec.user};
 }
 
 }  // namespace v1

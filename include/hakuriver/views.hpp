@@ -27,7 +27,7 @@ struct TaskView {
   std::optional<Target> target;          // as submitted
   std::string node;                      // empty: none yet
   Attempt attempt{1};
-  std::optional<int> exit_code;  // of a task that exited; -n where signal n ended it
+  std::optional<int> exit_code;  // of a task that exited; -n where signal n ended it; 124: its time limit
   std::string message;           // why it waits, failed, or is lost; may be empty
   bool kill_requested = false;
   UtcTime submitted_at;

@@ -8,6 +8,7 @@
 #include "cli/client_table.hpp"
 #include "cli/options.hpp"
 #include "cli/submission_checks.hpp"
+#include "hakuriver/duration.hpp"
 #include "hakuriver/resources.hpp"
 
 namespace hakuriver::cli {
@@ -182,6 +183,28 @@ Status read_resources(TaskSpec& spec, const CommandLine& line) {
   return Unit{};
 }
 
+Status read_limits(TaskSpec& spec, const CommandLine& line) {
+  if (const auto* time = line.find("time")) {
+    const auto limit = parse_duration(time->value);
+    if (!limit) return in_option("time", limit.error());
+    if (limit->count() == 0 || *limit > kMaxTimeLimit) {
+      return usage("--time: '" + time->value.substr(0, 64) +
+                   "': expected such as 90s, 30m or 2h, above 0 and at most " + to_duration_text(kMaxTimeLimit));
+    }
+    spec.time_limit = *limit;
+  }
+  if (const auto* user = line.find("user")) {
+    if (!is_user_name(user->value)) return usage("--user: '" + user->value.substr(0, 80) + "' is not a user's name");
+    spec.user = user->value;
+  }
+  if (const auto* nice = line.find("nice")) {
+    const auto niceness = parse_count("nice", nice->value, 0, kMaxNiceness);
+    if (!niceness) return niceness.error();
+    spec.niceness = static_cast<std::uint32_t>(*niceness);
+  }
+  return Unit{};
+}
+
 // A variable that is given twice has its last value, as in a shell.
 Status read_environment(TaskSpec& spec, const CommandLine& line) {
   for (const auto& text : line.values("env")) {
@@ -218,6 +241,7 @@ Status read_submission(ClientOptions& options, CommandLine& line) {
   if (auto status = check_poll_interval(line); !status) return status;
   if (auto status = read_targets(options.request, line); !status) return status;
   if (auto status = read_resources(spec, line); !status) return status;
+  if (auto status = read_limits(spec, line); !status) return status;
   if (auto status = read_environment(spec, line); !status) return status;
   if (auto status = read_container(options.request, line); !status) return status;
   if (const auto* name = line.find("name")) spec.name = name->value;

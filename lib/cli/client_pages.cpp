@@ -7,6 +7,7 @@
 
 #include "cli/client_words.hpp"
 #include "hakuriver/argv.hpp"
+#include "hakuriver/duration.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -93,6 +94,9 @@ void add_request(Page& page, const TaskView& task) {
   page.line("With", joined(traits, ", "));
   page.line("Cores", spec.resources.millicores == 0 ? "unmetered" : short_cores(spec.resources.millicores));
   page.line("Memory", spec.resources.memory_bytes == 0 ? "no limit" : short_bytes(spec.resources.memory_bytes));
+  if (spec.time_limit.count() != 0) page.line("Time limit", to_duration_text(spec.time_limit));
+  page.line("User", spec.user);
+  if (spec.niceness != 0) page.line("Niceness", std::to_string(spec.niceness));
   page.line("Limits", words_of_limits(task));
 }
 
@@ -132,6 +136,12 @@ void add_load(Page& page, const NodeView& node) {
   page.line("Temperature", degrees(health.average_temperature, health.max_temperature));
 }
 
+std::string words_of_users(const std::vector<std::string>& users) {
+  const auto has = [&users](const char* name) { return std::find(users.begin(), users.end(), name) != users.end(); };
+  if (!has("*")) return joined(users, ", ");
+  return has("root") ? "any" : "any but root";
+}
+
 void add_node(Page& page, const NodeView& node, UtcTime now) {
   page.heading(node.name);
   page.line("State", state_of(node));
@@ -144,6 +154,7 @@ void add_node(Page& page, const NodeView& node, UtcTime now) {
   page.line("Tasks", std::to_string(node.tasks) + " of at most " + std::to_string(node.facts.max_tasks));
   page.line("Launcher", node.facts.launcher);
   page.line("Enforces", node.facts.enforced.empty() ? "nothing" : joined(node.facts.enforced, ", "));
+  page.line("Users", words_of_users(node.facts.users));
   for (const auto& numa : node.facts.numa_nodes) {
     page.line("NUMA node " + std::to_string(numa.id),
               std::to_string(numa.cpus.size()) + " cores (" + cpu_list(numa.cpus) + ")" +
@@ -157,6 +168,7 @@ std::string state_cell(const TaskView& task) {
   if (task.kill_requested && !is_final(task.status)) return text + ", killing";
   if (task.status == TaskStatus::failed && task.outcome) {
     if (task.outcome->kind == OutcomeKind::exited) text += " " + std::to_string(task.outcome->value);
+    if (task.outcome->kind == OutcomeKind::timed_out) text += " time limit";
     if (task.outcome->kind == OutcomeKind::signaled) text += " sig" + std::to_string(task.outcome->value);
   }
   return text;

@@ -9,6 +9,8 @@ namespace {
 constexpr std::string_view kExamples = R"(Examples:
   hakuriver.client --target node1 -- echo "Hello, HakuRiver!"   prints the id
   hakuriver.client --wait --cores 4 --memory 8G -- python3 train.py
+  hakuriver.client --time 2h --nice 10 -- ./simulate   ended after two hours
+  hakuriver.client --user alice -- id -un              where the node offers her
   hakuriver.client --target node1:0 --target node2 -- ./shard   a task on each
   hakuriver.client --env LR=0.1 --name sweep-1 -- sh -c 'echo $LR'
   hakuriver.client --status ID            how a task (or batch) is doing
@@ -35,7 +37,7 @@ or ~/.hakuriver/config.toml; hakuriver.init writes one).
 Ids and data are on stdout, everything else on stderr. Exit status: 0 done, 1 a
 task failed or was refused, 2 wrong usage, 3 not found, 4 not allowed, 5 host
 unreachable, 130 interrupted. With --wait on one task it is the task's own
-(128 + n where signal n ended it); Ctrl-C stops the waiting, not the task.
+(128 + n where signal n ended it, 124 at its time limit); Ctrl-C stops the waiting, not the task.
 )";
 
 constexpr std::string_view kSubmit = "To submit a command";
@@ -64,6 +66,9 @@ constexpr std::array kTable{
                        kSubmit}),
     with(kWithSubmit, {"cores", 'c', "N", "logical CPUs, such as 4 or 0.5 (1); 0 is unmetered", kSubmit}),
     with(kWithSubmit, {"memory", 'm', "SIZE", "the most it may use, such as 512M or 8G (no limit)", kSubmit}),
+    with(kWithSubmit, {"time", 0, "TIME", "end it, as failed, after 90s, 30m, 2h (no limit)", kSubmit}),
+    with(kWithSubmit, {"user", 0, "NAME", "whom it runs as, where the node offers that", kSubmit}),
+    with(kWithSubmit, {"nice", 0, "N", "0 to 19: how willingly it leaves the CPU to others (0)", kSubmit}),
     with(kWithSubmit, {"env", 'e', "NAME=VALUE", "a variable of its environment; may be repeated", kSubmit}),
     with(kWithSubmit | kWithTasks, {"name", 0, "TEXT", "a name to find it by; with --list-tasks: only those", kSubmit}),
     with(kWithSubmit, {"cwd", 0, "DIR", "where it starts, an absolute path; else the shared directory", kSubmit}),

@@ -16,6 +16,7 @@
 #include "cli/exit_status.hpp"
 #include "engine/child_process.hpp"
 #include "engine/write_all.hpp"
+#include "hakuriver/duration.hpp"
 #include "hakuriver/task_sweep.hpp"
 #include "platform/random.hpp"
 #include "platform/system_error.hpp"
@@ -88,7 +89,7 @@ void ClusterBackend::withdraw() {
   for (auto& batch : batches_) ask_of(batch, kKillPending);
 }
 
-// The run ends single commands at their time limit only, and those are not the run's here.
+// The run ends single commands at their time limit only, and those are the cluster's here.
 void ClusterBackend::stop(std::uint64_t, StopHow) {}
 
 // A batch that the host has not taken yet has no id to ask about.
@@ -262,6 +263,8 @@ std::string ClusterBackend::describe(const std::string& sweep, const std::string
   if (!options_.memory.empty()) object.text("memory", options_.memory);
   if (!options_.name.empty()) object.text("name", options_.name);
   if (!working_directory_.empty()) object.text("cwd", working_directory_);
+  if (options_.time_limit.count() > 0) object.text("time_limit", to_duration_text(options_.time_limit));
+  if (options_.niceness > 0) object.number("nice", options_.niceness);
   if (options_.max_running > 0) object.number("max_running", options_.max_running);
   if (!options_.targets.empty()) {
     wire::append_array(object.member("targets"), options_.targets,

@@ -68,6 +68,9 @@ EndLine read_end(Words& words, std::uint64_t tasks) {
   words.number<std::uint64_t>();
   line.end.message = reason_of(line.end.outcome, words.rest());
   // One that was killed before it started counts as one that was killed.
+  // As a backend that ends its processes by itself tells it.
+  line.end.timed_out = line.end.outcome.kind == OutcomeKind::timed_out;
+  if (line.end.timed_out) line.end.outcome = {OutcomeKind::signaled, SIGTERM};
   const bool is_exit = line.end.outcome.kind == OutcomeKind::exited;
   if (status != "killed" || is_exit) return line;
   line.end.is_withdrawn = line.end.outcome.kind == OutcomeKind::never_started;

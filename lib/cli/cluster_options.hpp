@@ -1,6 +1,7 @@
 // What hakurun's --to cluster hands on to the host, as it was typed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@ struct ClusterOptions {
   std::string memory;
   std::string host;
   std::string name;
+  std::chrono::milliseconds time_limit{0};  // of one command; 0: none
+  std::uint32_t niceness = 0;
   std::string joblog;    // of the run; empty: none
   bool resumes = false;  // it goes on with the joblog
 };

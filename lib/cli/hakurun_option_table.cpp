@@ -133,7 +133,8 @@ constexpr HakurunOption kAtOnce[] = {
 };
 
 constexpr HakurunOption kPolicy[] = {
-    {0, "timeout", "", "TIME", nullptr, &set_timeout, "end a command after 30s, 5m, 2h; 200%: twice the median so far"},
+    {0, "timeout", "", "TIME", nullptr, &set_timeout,
+     "end a command after 30s, 5m, 2h; 200%: twice the median so far (not with --to cluster)"},
     {0, "retries", "", "N", nullptr, &set_retries, "try a failed command up to N more times"},
     {0, "backoff", "", "TIME", nullptr, &set_backoff,
      "wait so long before the first retry, twice as long before each more"},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/hakurun_option_table.hpp"
+#include "hakuriver/task.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -115,6 +116,18 @@ Status take_environment(HakurunOptions& options, Environment environment) {
   return Unit{};
 }
 
+// Of what goes with both places, what only one of them can do.
+Status check_cluster_limits(const RunOptions& run) {
+  const auto fault = [](const char* text) { return Error{Errc::invalid_argument, text}; };
+  if (run.children.nice < 0)
+    return fault("--nice: with --to cluster expected 0 to 19: no task gets more than its node");
+  if (run.time_limit.percent_of_median > 0) {
+    return fault("--timeout: with --to cluster expected a time such as 30s: its nodes do not know the median");
+  }
+  if (run.time_limit.most > kMaxTimeLimit) return fault("--timeout: with --to cluster expected at most 3650d");
+  return Unit{};
+}
+
 // What belongs to processes of this machine, or to the cluster, alone.
 Status check_place(const HakurunOptions& options) {
   const ClusterOptions& cluster = options.cluster;
@@ -126,15 +139,10 @@ Status check_place(const HakurunOptions& options) {
   }
   const RunOptions& run = options.run;
   const std::pair<bool, const char*> local[] = {
-      {options.first_reads_stdin, "--stdin"},
-      {options.jobserver, "--jobserver"},
-      {options.ungroup, "--ungroup"},
-      {run.children.nice != 0, "--nice"},
-      {!run.children.slot_environment.empty(), "--gpus"},
-      {run.max_load > 0, "--load"},
-      {run.min_free_memory_bytes > 0, "--memfree"},
+      {options.first_reads_stdin, "--stdin"}, {options.jobserver, "--jobserver"},
+      {options.ungroup, "--ungroup"},         {!run.children.slot_environment.empty(), "--gpus"},
+      {run.max_load > 0, "--load"},           {run.min_free_memory_bytes > 0, "--memfree"},
       {run.delay.count() > 0, "--delay"},
-      {run.time_limit != TimeLimit{}, "--timeout"},
   };
   for (const auto& [given, name] : local) {
     if (given) return Error{Errc::invalid_argument, std::string(name) + " does not go with --to cluster"};
@@ -142,7 +150,7 @@ Status check_place(const HakurunOptions& options) {
   if (options.jobs && options.jobs->kind != JobCount::Kind::number) {
     return Error{Errc::invalid_argument, "--jobs: with --to cluster expected a number: there is no one machine's CPUs"};
   }
-  return Unit{};
+  return check_cluster_limits(run);
 }
 
 // What each option by itself cannot know.

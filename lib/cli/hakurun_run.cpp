@@ -240,6 +240,8 @@ Result<std::unique_ptr<ClusterBackend>> open_cluster(const CommandSweep& sweep, 
   ClusterOptions wanted = options.cluster;
   wanted.joblog = options.run.joblog;
   wanted.resumes = options.run.resume || options.run.retry_failed;
+  wanted.time_limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.run.time_limit.most);
+  wanted.niceness = static_cast<std::uint32_t>(children.nice);
   if (options.jobs) wanted.max_running = options.jobs->value;
   auto cluster = ClusterBackend::make(options.shell ? sweep.as_shell_lines() : sweep, std::move(wanted),
                                       children.environment, children.working_directory);

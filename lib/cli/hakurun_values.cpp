@@ -4,7 +4,7 @@
 #include <charconv>
 #include <optional>
 
-#include "config/duration.hpp"
+#include "hakuriver/duration.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -118,7 +118,7 @@ Result<TimeLimit> parse_time_limit(std::string_view text) {
 }
 
 Result<std::chrono::microseconds> parse_time(std::string_view text) {
-  const auto duration = config::parse_duration(text);
+  const auto duration = parse_duration(text);
   if (!duration) return duration.error();
   return std::chrono::microseconds(*duration);
 }

@@ -142,6 +142,7 @@ RunnerOptions options_from(const LoadedConfig& loaded, const std::vector<std::st
   options.keeper_program = variable(environment, "HAKURIVER_KEEPER");
   if (!config.paths.numactl_path.empty()) options.numactl = config.paths.numactl_path;
   options.runner_user = config.environment.runner_user;
+  options.allowed_users = config.environment.allowed_users;
   options.millicores = config.runner.millicores;
   options.memory_bytes = config.runner.memory_bytes;
   options.max_tasks = config.runner.max_tasks;

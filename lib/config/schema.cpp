@@ -41,6 +41,7 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY(timing, kill_grace), Kind::duration, 0, 24 * kHour},
 
     {HAKURIVER_KEY(environment, runner_user), Kind::text},
+    {HAKURIVER_KEY(environment, allowed_users), Kind::list},
 
     {HAKURIVER_KEY(docker, container_dir), Kind::text, 0, 0, "", "", false},
     {HAKURIVER_KEY(docker, default_container_name), Kind::text, 0, 0, "", "", false},

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "config/duration.hpp"
+#include "hakuriver/duration.hpp"
 #include "hakuriver/resources.hpp"
 #include "hakuriver/target.hpp"
 
@@ -48,8 +48,8 @@ std::string expected(const Key& key) {
     case Kind::duration: {
       Config config;
       const bool can_be_off = std::holds_alternative<std::optional<std::chrono::milliseconds>*>(key.slot(config));
-      return "a time from " + to_string(std::chrono::milliseconds{key.least}) + " to " +
-             to_string(std::chrono::milliseconds{key.most}) + (can_be_off ? ", or off" : "");
+      return "a time from " + to_duration_text(std::chrono::milliseconds{key.least}) + " to " +
+             to_duration_text(std::chrono::milliseconds{key.most}) + (can_be_off ? ", or off" : "");
     }
     case Kind::cores:
       return "a number of cores such as 4 or 0.5, above 0";

@@ -11,6 +11,7 @@
 #include "doors/runner_home.hpp"
 #include "doors/runner_launcher.hpp"
 #include "doors/runner_setup.hpp"
+#include "doors/task_users.hpp"
 #include "hakuriver/runner.hpp"
 #include "http/guard.hpp"
 #include "http/server.hpp"
@@ -81,9 +82,15 @@ Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& optio
   });
 }
 
-void say_what_is_open(const RunnerOptions& options, LogSink& log) {
-  if (::geteuid() == 0 && options.launcher != "none") {
-    log.warning("this runner is root, and so are its tasks: whoever may submit to its host is root here");
+void say_what_is_open(const RunnerOptions& options, const doors::TaskUsers& users, LogSink& log) {
+  if (options.launcher == "none") return;
+  if (doors::has_root_tasks(users)) {
+    const bool only_asked = !users.standard.empty();
+    log.warning("this runner is root, and so are its tasks" + std::string(only_asked ? " that ask for it" : "") +
+                ": whoever may submit to its host is root here");
+  }
+  if (::geteuid() != 0 && !options.allowed_users.empty()) {
+    log.warning("allowed_users has no effect: only a runner that is root can run tasks as others");
   }
 }
 
@@ -95,6 +102,8 @@ struct Runner::Impl {
   doors::RunnerHome home;  // locked
   std::unique_ptr<service::RunnerService> service;
   std::unique_ptr<http::HttpServer> server;  // none: no socket. Stops before the service goes
+
+  doors::TaskUsers users;
 
   Status open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health);
 };
@@ -108,6 +117,8 @@ Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher&
   wanted.policy.grace = options.kill_grace;
   wanted.world = doors::make_world(options, facts, *log);
   wanted.world.cgroup = launcher.cgroup;
+  wanted.world.user = users.standard;
+  wanted.world.find_identity = users.find;
   auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
   if (!opened) return opened.error();
   service = std::move(*opened);
@@ -125,10 +136,13 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
   auto launcher = doors::choose_launcher(*options, *home);
   if (!launcher) return launcher.error();
   doors::describe_launcher(*launcher, *facts);
+  auto users = doors::open_task_users(*options, doors::is_local_host(*options));
+  facts->users = users.offered;
   if (const auto left = doors::write_marker(options->shared_dir, home->runner_id, options->name); !left) {
     log->warning("shared_dir: " + left.error().message + "; the host cannot tell whether it is shared");
   }
-  auto impl = std::make_unique<Impl>(Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr});
+  auto impl = std::make_unique<Impl>(
+      Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr, std::move(users)});
   const ReadHealth health = make_health_reader();
   if (const auto opened = impl->open_service(*facts, *launcher, health); !opened) return opened.error();
   if (impl->options.listen_port) {
@@ -136,7 +150,7 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
     if (!server) return server.error();
     impl->server = std::move(*server);
   }
-  say_what_is_open(impl->options, *impl->log);
+  say_what_is_open(impl->options, impl->users, *impl->log);
   return std::unique_ptr<Runner>(new Runner(std::move(impl)));
 }
 

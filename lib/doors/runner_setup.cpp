@@ -9,6 +9,7 @@
 
 #include "doors/numa_binding.hpp"
 #include "doors/task_environment.hpp"
+#include "doors/task_users.hpp"
 #include "hakuriver/target.hpp"
 #include "http/guard.hpp"
 #include "http/url.hpp"
@@ -53,25 +54,10 @@ Status check_paths(const RunnerOptions& options) {
   return Unit{};
 }
 
-// Root runs whatever the host says: on another machine's word only where somebody has said that this is meant.
-Status check_user(const RunnerOptions& options, bool is_local_host) {
-  const std::string me = own_user_name();
-  if (!options.runner_user.empty() && options.runner_user != me) {
-    return bad("runner_user '" + options.runner_user + "' is not supported yet: expected nothing or '" + me +
-               "', the user that this runner runs as");
-  }
-  if (::geteuid() == 0 && !is_local_host && options.runner_user.empty()) {
-    return bad(
-        "runner_user: this runner is root and its host is another machine: name the user that tasks run as "
-        "(\"root\" if that is meant), or start the runner as an ordinary user");
-  }
-  return Unit{};
-}
-
 Status check_host(const RunnerOptions& options) {
   const auto url = http::parse_url(options.host_url);
   if (!url) return Error{url.error().code, "host_url: " + url.error().message};
-  return check_user(options, options.connect != nullptr || http::is_loopback(url->host));
+  return check_task_users(options, is_local_host(options));
 }
 
 Status check_listen(const RunnerOptions& options) {
@@ -113,6 +99,11 @@ Result<std::unique_ptr<KeeperPort>> open_null_keeper() {
 }
 
 }  // namespace
+
+bool is_local_host(const RunnerOptions& options) {
+  const auto url = http::parse_url(options.host_url);
+  return options.connect != nullptr || (url && http::is_loopback(url->host));
+}
 
 Result<RunnerOptions> complete_options(RunnerOptions options) {
   if (options.name.empty()) {
@@ -168,6 +159,7 @@ service::TaskWorld make_world(const RunnerOptions& options, const NodeFacts& fac
   const auto programs = platform::executable_directory();
   world.environment = task_environment(programs ? *programs : "/usr/local/bin");
   world.environment.insert(world.environment.end(), options.task_variables.begin(), options.task_variables.end());
+  world.kill_grace = options.kill_grace;
   world.numa_nodes = facts.numa_nodes;
   world.binds_numa = std::find(facts.enforced.begin(), facts.enforced.end(), "numa") != facts.enforced.end();
   if (!world.binds_numa) return world;

@@ -14,6 +14,9 @@
 
 namespace hakuriver::doors {
 
+// Whether the host runs on this machine, as far as its address says so.
+bool is_local_host(const RunnerOptions& options);
+
 // Fills in the name and the directories that are empty, and refuses what cannot be. Nothing is created.
 Result<RunnerOptions> complete_options(RunnerOptions options);
 

@@ -97,9 +97,14 @@ bool is_own_variable(std::string_view name) noexcept {
 
 const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
                                         const std::shared_ptr<const TaskSpec>& spec) {
-  if (spec_ != spec || batch_ != batch || request_.numa_node != numa_node) {
-    spec_ = spec;
+  const bool is_other = spec_ != spec || batch_ != batch || request_.numa_node != numa_node;
+  spec_ = spec;
+  std::string refusal;
+  auto identity = identify(refusal);  // each time: users change
+  if (is_other || identity != identity_ || refusal != refusal_) {
     batch_ = batch;
+    identity_ = std::move(identity);
+    refusal_ = std::move(refusal);
     build_common(batch, numa_node);
   }
   request_.key = key;
@@ -109,6 +114,20 @@ const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::opti
   request_.stderr_path = stderr_path_of(world_.shared_dir, key);
   if (spec_->sweep) build_own(key.task.value - task_of(batch, 0).value);
   return request_;
+}
+
+// Whom the task runs as; `refusal` says why it cannot run at all.
+std::optional<TaskIdentity> StartBuilder::identify(std::string& refusal) const {
+  const std::string& user = spec_->user.empty() ? world_.user : spec_->user;
+  if (user.empty()) return std::nullopt;
+  if (!world_.find_identity) {
+    refusal = "this node runs no tasks as user '" + user + "'";
+    return std::nullopt;
+  }
+  auto identity = world_.find_identity(user);
+  if (identity) return std::move(*identity);
+  refusal = identity.error().message;
+  return std::nullopt;
 }
 
 // What differs from task to task of a sweep.
@@ -129,6 +148,12 @@ void StartBuilder::build_common(BatchId batch, std::optional<std::uint32_t> numa
   request_.memory_bytes = spec_->resources.memory_bytes;
   request_.millicores = spec_->resources.millicores;
   request_.cgroup = world_.cgroup;
+  request_.niceness = static_cast<std::int32_t>(spec_->niceness);
+  request_.time_limit = spec_->time_limit;
+  request_.time_limit_grace = world_.kill_grace;
+  request_.refusal = refusal_;
+  if (identity_) request_.user = identity_->ids;
+  request_.no_new_privileges = identity_.has_value();
   const std::string& directory = spec_->working_directory;
   const bool is_absolute = !directory.empty() && directory.front() == '/';
   request_.working_directory = directory.empty() ? world_.shared_dir
@@ -141,6 +166,12 @@ void StartBuilder::build_common(BatchId batch, std::optional<std::uint32_t> numa
 // The first two entries are the attempt's own.
 std::vector<std::string> StartBuilder::build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const {
   Variables variables = world_.environment;
+  if (identity_) {
+    set(variables, "HOME", identity_->home);
+    set(variables, "USER", identity_->name);
+    set(variables, "LOGNAME", identity_->name);
+    set(variables, "SHELL", identity_->shell);
+  }
   for (const auto& [name, value] : spec_->environment) {
     if (!is_own_variable(name) && !(spec_->sweep && is_sweep_variable(name))) set(variables, name, value);
   }

@@ -1,8 +1,10 @@
 // From what the host orders to what the keeper starts: the command line and the world that a task finds itself in.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +21,18 @@ namespace hakuriver::service {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
+// A user of this node, for tasks that run as one who is not the runner itself.
+struct TaskIdentity {
+  std::string name;
+  TaskUser ids;
+  std::string home;
+  std::string shell;
+  bool operator==(const TaskIdentity&) const = default;
+};
+
+// None: that is the runner's own user. An error, one line, is why tasks do not run as that user here.
+using FindIdentity = std::function<Result<std::optional<TaskIdentity>>(const std::string& user)>;
+
 // What all tasks of a runner share. All paths are absolute.
 struct TaskWorld {
   std::string node;
@@ -27,9 +41,12 @@ struct TaskWorld {
   std::string local_temp_dir;
   Variables environment;  // PATH, HOME, USER and so on
   std::vector<NumaNode> numa_nodes;
-  bool binds_numa = false;  // else a NUMA node is only counted, as on a synthetic machine
-  std::string numactl;      // the program that binds; empty: the keeper does
-  CgroupParent cgroup{};    // where attempts have theirs; empty: they have none
+  bool binds_numa = false;                       // else a NUMA node is only counted, as on a synthetic machine
+  std::string numactl;                           // the program that binds; empty: the keeper does
+  CgroupParent cgroup{};                         // where attempts have theirs; empty: they have none
+  std::string user;                              // whom tasks run as that do not say; empty: the runner's own user
+  FindIdentity find_identity{};                  // where there are users to choose from
+  std::chrono::milliseconds kill_grace{10'000};  // from TERM to KILL at a time limit
 };
 
 // Where an attempt's output goes: "<shared_dir>/task_outputs/<id>.out", later attempts "<id>.<attempt>.out".
@@ -52,6 +69,7 @@ class StartBuilder {
                             const std::shared_ptr<const TaskSpec>& spec);
 
  private:
+  std::optional<TaskIdentity> identify(std::string& refusal) const;
   void build_common(BatchId batch, std::optional<std::uint32_t> numa_node);
   std::vector<std::string> build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const;
   void build_own(std::uint64_t index);
@@ -60,6 +78,8 @@ class StartBuilder {
   const TaskWorld world_;
   std::shared_ptr<const TaskSpec> spec_;
   BatchId batch_;
+  std::optional<TaskIdentity> identity_;  // whom they run as; none: the runner's own user
+  std::string refusal_;                   // why they run as nobody; else empty
   StartRequest request_;
   std::size_t common_variables_ = 0;  // of request_.environment: those that all tasks of the batch have
 };

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hakuriver/duration.hpp"
 #include "hakuriver/host/views.hpp"
 #include "service/runner_start.hpp"
 
@@ -55,7 +56,7 @@ std::optional<Value> ask_and_wait(HostService& host, Question question) {
   return slot->wait();
 }
 
-std::string describe_end(const EndRecord& end) {
+std::string describe_end(const EndRecord& end, const TaskSpec& spec) {
   if (!end.message.empty()) return end.message;
   switch (end.outcome.kind) {
     case OutcomeKind::exited:
@@ -69,9 +70,26 @@ std::string describe_end(const EndRecord& end) {
     case OutcomeKind::unknown:
       return "its exit status is not known";
     case OutcomeKind::timed_out:
-      return "reached its time limit";
+      return "the time limit of " + to_duration_text(spec.time_limit) + " was reached";
   }
   return {};
+}
+
+// The code of one that exited, -n where signal n ended it, and what timeout(1) says of one that took too long.
+std::optional<int> exit_code_of(const Outcome& outcome) {
+  switch (outcome.kind) {
+    case OutcomeKind::exited:
+      return outcome.value;
+    case OutcomeKind::signaled:
+    case OutcomeKind::oom_killed:
+      return -outcome.value;
+    case OutcomeKind::timed_out:
+      return shell_status(outcome);
+    case OutcomeKind::never_started:
+    case OutcomeKind::unknown:
+      return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 void add_end(TaskView& view, const EndRecord& end) {
@@ -80,16 +98,13 @@ void add_end(TaskView& view, const EndRecord& end) {
   if (!view.target && end.numa_node) view.target = Target{end.node, end.numa_node};
   view.attempt = end.attempt;
   view.outcome = end.outcome;
-  if (end.outcome.kind == OutcomeKind::exited) view.exit_code = end.outcome.value;
-  if (end.outcome.kind == OutcomeKind::signaled || end.outcome.kind == OutcomeKind::oom_killed) {
-    view.exit_code = -end.outcome.value;
-  }
+  view.exit_code = exit_code_of(end.outcome);
   view.started_at = end.started_at;
   view.ended_at = end.ended_at;
   view.usage = end.usage;
   view.stdout_bytes = end.stdout_bytes;
   view.stderr_bytes = end.stderr_bytes;
-  view.message = describe_end(end);
+  view.message = describe_end(end, *view.spec);
 }
 
 TaskView make_view(const LiveFacts& facts, StoredTask stored, const std::string& shared_dir) {

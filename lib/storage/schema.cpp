@@ -117,10 +117,15 @@ ALTER TABLE batches ADD COLUMN shares_targets INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE batches ADD COLUMN max_running INTEGER NOT NULL DEFAULT 0;  -- 0: no limit
 )";
 
+// A batch may ask to run as a user that not every node offers.
+constexpr const char* kVersion3 = R"(
+ALTER TABLE batches ADD COLUMN user BLOB;
+)";
+
 // A check that takes longer is left unfinished.
 constexpr std::chrono::milliseconds kCheckBudget{1000};
 
-constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1, kVersion2, kVersion3};
 
 // 32 hex digits; none where the kernel refuses.
 std::optional<std::string> random_name() {

@@ -59,6 +59,12 @@ void read_enforced(Scanner& in, NodeFacts& facts) {
   }
 }
 
+void read_users(Scanner& in, NodeFacts& facts) {
+  for (in.enter_array(); in.next_item(); facts.users.push_back(in.text())) {
+    if (facts.users.size() == kMaxOfferedUsers) in.fail("fewer users");
+  }
+}
+
 constexpr Member<NodeFacts> kFacts[] = {
     {"millicores", [](Scanner& in, NodeFacts& m) { m.millicores = in.u64(); }},
     {"memory_bytes", [](Scanner& in, NodeFacts& m) { m.memory_bytes = in.u64(); }},
@@ -68,6 +74,7 @@ constexpr Member<NodeFacts> kFacts[] = {
     {"containers", [](Scanner& in, NodeFacts& m) { m.containers = in.flag(); }, false},
     {"private_network", [](Scanner& in, NodeFacts& m) { m.private_network = in.flag(); }, false},
     {"private_pid", [](Scanner& in, NodeFacts& m) { m.private_pid = in.flag(); }, false},
+    {"users", read_users, false},
     {"max_tasks", [](Scanner& in, NodeFacts& m) { m.max_tasks = in.u32(); }},
     {"url", [](Scanner& in, NodeFacts& m) { m.url = in.text(); }, false}};
 
@@ -89,6 +96,10 @@ void append_facts(std::string& out, const NodeFacts& facts) {
   object.flag("containers", facts.containers);
   object.flag("private_network", facts.private_network);
   object.flag("private_pid", facts.private_pid);
+  if (!facts.users.empty()) {
+    append_array(object.member("users"), facts.users,
+                 [](std::string& to, const std::string& name) { append_text(to, name); });
+  }
   object.number("max_tasks", facts.max_tasks);
   object.text("url", facts.url);
   object.close();

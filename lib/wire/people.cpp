@@ -6,7 +6,9 @@
 namespace hakuriver::wire {
 namespace {
 
-constexpr std::string_view kOutcomeNames[] = {"exited", "signaled", "oom_killed", "never_started", "unknown"};
+constexpr std::string_view kOutcomeNames[] = {"exited",        "signaled", "oom_killed",
+                                              "never_started", "unknown",  "timed_out"};
+static_assert(std::size(kOutcomeNames) == static_cast<std::size_t>(kLastOutcomeKind) + 1);
 
 // Which routes an object is written for.
 enum class Form : std::uint8_t { own, seed };
@@ -55,6 +57,13 @@ void write_spec(ObjectWriter& object, const TaskSpec& spec, NotUtf8 policy) {
   append_texts(object.member("additional_mounts"), spec.mounts, policy);
   object.flag("use_private_network", spec.private_network);
   object.flag("use_private_pid", spec.private_pid);
+  if (spec.time_limit.count() == 0) {
+    object.null("time_limit");
+  } else {
+    object.decimal("time_limit", static_cast<double>(spec.time_limit.count()) / 1000);
+  }
+  object.text_or_null("user", spec.user);
+  object.number("nice", spec.niceness);
 }
 
 void write_outcome(ObjectWriter& object, const TaskView& task) {
@@ -63,6 +72,7 @@ void write_outcome(ObjectWriter& object, const TaskView& task) {
   } else {
     object.null("exit_code");
   }
+  object.flag("timed_out", task.outcome && task.outcome->kind == OutcomeKind::timed_out);
   if (!task.outcome) return object.null("outcome");
   ObjectWriter outcome(object.member("outcome"));
   outcome.text("kind", kOutcomeNames[static_cast<std::size_t>(task.outcome->kind)]);
@@ -188,6 +198,7 @@ void append_node(std::string& out, const NodeView& node, Form form) {
   object.flag("containers", node.facts.containers);
   object.flag("private_network", node.facts.private_network);
   object.flag("private_pid", node.facts.private_pid);
+  append_texts(object.member("users"), node.facts.users, policy_of(form));
   object.text_or_null("note", node.note);
   write_readings(object, node.health);
   object.close();

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "hakuriver/duration.hpp"
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
 #include "wire/people.hpp"
@@ -8,7 +9,9 @@
 namespace hakuriver::wire {
 namespace {
 
-constexpr std::string_view kOutcomeNames[] = {"exited", "signaled", "oom_killed", "never_started", "unknown"};
+constexpr std::string_view kOutcomeNames[] = {"exited",        "signaled", "oom_killed",
+                                              "never_started", "unknown",  "timed_out"};
+static_assert(std::size(kOutcomeNames) == static_cast<std::size_t>(kLastOutcomeKind) + 1);
 constexpr std::uint64_t kMost64 = ~std::uint64_t{0};
 constexpr std::uint64_t kMost32 = ~std::uint32_t{0};
 // Pages of tasks may be long: each task is about forty values.
@@ -57,6 +60,11 @@ TaskSpec read_spec(ObjectReader& in, InvalidInput& errors) {
   spec.mounts = in.texts("additional_mounts", kMostItems);
   spec.private_network = in.flag("use_private_network");
   spec.private_pid = in.flag("use_private_pid");
+  const auto limit = to_duration(in.decimal("time_limit"));
+  if (!limit) in.fail("time_limit", "must be a length of time: " + limit.error().message);
+  if (limit) spec.time_limit = *limit;
+  spec.user = in.text("user");
+  spec.niceness = static_cast<std::uint32_t>(in.whole("nice", 0, 0, kMaxNiceness));
   return spec;
 }
 
@@ -160,6 +168,7 @@ NodeView read_node(ObjectReader& in, InvalidInput& errors) {
   node.facts.containers = in.flag("containers");
   node.facts.private_network = in.flag("private_network");
   node.facts.private_pid = in.flag("private_pid");
+  node.facts.users = in.texts("users", kMaxOfferedUsers);
   node.note = in.text("note");
   if (in.find("cpu_percent") != nullptr) {
     node.health = NodeHealth{in.decimal("cpu_percent"),

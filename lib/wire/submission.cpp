@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "hakuriver/duration.hpp"
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
 #include "wire/submission_limits.hpp"
@@ -79,6 +80,28 @@ void read_memory(ObjectReader& in, TaskSpec& spec) {
   const auto bytes = parse_memory(value->get_ref<const std::string&>());
   if (!bytes) return in.fail("memory", "must be a size: " + bytes.error().message);
   spec.resources.memory_bytes = *bytes;
+}
+
+// A number of seconds, or a text such as "2h".
+void read_time_limit(ObjectReader& in, TaskSpec& spec) {
+  const Json* const value = in.find("time_limit");
+  if (value == nullptr) return;
+  const bool is_text = value->is_string();
+  if (!is_text && !value->is_number()) {
+    return in.fail("time_limit", "must be a number of seconds or a text such as \"2h\", not " + describe(*value));
+  }
+  const auto limit = is_text ? parse_duration(value->get_ref<const std::string&>()) : to_duration(value->get<double>());
+  if (!limit) return in.fail("time_limit", "must be a length of time: " + limit.error().message);
+  const bool is_some = is_text ? value->get_ref<const std::string&>().find_first_of("123456789") != std::string::npos
+                               : value->get<double>() > 0;
+  if (is_some && limit->count() == 0) return in.fail("time_limit", "must be at least a millisecond, or 0 for none");
+  spec.time_limit = *limit;
+}
+
+void read_limits(ObjectReader& in, TaskSpec& spec) {
+  read_time_limit(in, spec);
+  spec.user = in.text("user");
+  spec.niceness = static_cast<std::uint32_t>(in.whole("nice", 0, 0, kMaxNiceness));
 }
 
 // The words of one command, or those of a sweep.
@@ -224,6 +247,7 @@ Submission decode_batch(std::string_view body) {
     read_privileged(in, request);
     spec.private_network = in.flag("private_network");
     spec.private_pid = in.flag("private_pid");
+    read_limits(in, spec);
     request.submission_id = in.text("submission_id");
     in.refuse_others();
     if (errors.empty()) check_limits(request, kOwnFields, errors);
@@ -253,6 +277,9 @@ std::string encode_batch(const SubmitRequest& request) {
   if (spec.private_network) object.flag("private_network", true);
   if (spec.private_pid) object.flag("private_pid", true);
   if (spec.max_running != 0) object.number("max_running", spec.max_running);
+  if (spec.time_limit.count() != 0) object.text("time_limit", to_duration_text(spec.time_limit));
+  if (!spec.user.empty()) object.text("user", spec.user);
+  if (spec.niceness != 0) object.number("nice", spec.niceness);
   if (!request.submission_id.empty()) object.text("submission_id", request.submission_id);
   object.close();
   return out;

@@ -25,7 +25,8 @@ Submission decode_submit(std::string_view body);
 //   targets          ["node1", "node1:0"]         count             tasks, default 1 or one per target
 //   name, cwd        text                         container         text; "NULL" is the node itself
 //   mounts           ["/host:/inside"]            privileged, private_network, private_pid
-//   submission_id    text
+//   submission_id    text                         time_limit        seconds, or a text such as "2h"; default none
+//   user             name; default the node's     nice              0 to 19
 //
 // Each text may be {"base64": "..."}, for bytes that are not UTF-8.
 Submission decode_batch(std::string_view body);

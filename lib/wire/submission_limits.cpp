@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "hakuriver/duration.hpp"
 #include "wire/task_sweep.hpp"
 
 namespace hakuriver::wire {
@@ -77,6 +78,18 @@ void check_mounts(const TaskSpec& spec, const FieldNames& names, InvalidInput& e
   }
 }
 
+void check_time_limit(const TaskSpec& spec, const FieldNames& names, InvalidInput& errors) {
+  if (spec.time_limit < std::chrono::milliseconds{0} || spec.time_limit > kMaxTimeLimit) {
+    errors.add(path_of(names.time_limit), "must be at most " + to_duration_text(kMaxTimeLimit));
+  }
+}
+
+void check_user(const TaskSpec& spec, InvalidInput& errors) {
+  if (spec.user.empty() || is_user_name(spec.user)) return;
+  errors.add(path_of("user"), "must be a user's name, at most " + std::to_string(kMaxUserBytes) +
+                                  " bytes without blanks and none of : / , * ' \"");
+}
+
 bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
@@ -104,6 +117,8 @@ void check_limits(const SubmitRequest& request, const FieldNames& names, Invalid
   if (!spec.working_directory.empty() && spec.working_directory[0] != '/') {
     errors.add(path_of("cwd"), "must be an absolute path");
   }
+  check_time_limit(spec, names, errors);
+  check_user(spec, errors);
   if (!is_submission_id(request.submission_id)) {
     errors.add(path_of("submission_id"), "must be at most 64 printable ASCII characters without blanks");
   }

@@ -20,6 +20,7 @@ struct FieldNames {
   std::string_view environment;
   std::string_view container;
   std::string_view mounts;
+  std::string_view time_limit = "time_limit";
 };
 inline constexpr FieldNames kSeedFields{"command", "arguments", "env_vars", "container_name", "additional_mounts"};
 inline constexpr FieldNames kOwnFields{"", "argv", "environment", "container", "mounts"};

@@ -36,6 +36,17 @@ void read_sweep(Scanner& in, TaskSpec& spec) {
   spec.sweep.emplace(std::move(*sweep));
 }
 
+void read_time_limit(Scanner& in, TaskSpec& spec) {
+  const std::uint64_t count = in.u64();
+  if (count > static_cast<std::uint64_t>(kMaxTimeLimit.count())) return in.fail("a shorter time limit");
+  spec.time_limit = std::chrono::milliseconds{count};
+}
+
+void read_niceness(Scanner& in, TaskSpec& spec) {
+  spec.niceness = in.u32();
+  if (spec.niceness > kMaxNiceness) in.fail("a niceness from 0 to 19");
+}
+
 constexpr Member<TaskSpec> kMembers[] = {
     {"argv", [](Scanner& in, TaskSpec& spec) { read_texts(in, spec.argv); }, false},
     {"sweep", read_sweep, false},
@@ -50,6 +61,9 @@ constexpr Member<TaskSpec> kMembers[] = {
     {"private_network", [](Scanner& in, TaskSpec& spec) { spec.private_network = in.flag(); }, false},
     {"private_pid", [](Scanner& in, TaskSpec& spec) { spec.private_pid = in.flag(); }, false},
     {"max_running", [](Scanner& in, TaskSpec& spec) { spec.max_running = in.u64(); }, false},
+    {"time_limit_ms", read_time_limit, false},
+    {"user", [](Scanner& in, TaskSpec& spec) { spec.user = in.text(); }, false},
+    {"niceness", read_niceness, false},
 };
 
 }  // namespace
@@ -70,6 +84,9 @@ void append_task_spec(std::string& out, const TaskSpec& spec) {
   if (spec.private_network) object.flag("private_network", true);
   if (spec.private_pid) object.flag("private_pid", true);
   if (spec.max_running != 0) object.number("max_running", spec.max_running);
+  if (spec.time_limit.count() != 0) object.number("time_limit_ms", spec.time_limit.count());
+  if (!spec.user.empty()) object.text("user", spec.user);
+  if (spec.niceness != 0) object.number("niceness", spec.niceness);
   object.close();
 }
 

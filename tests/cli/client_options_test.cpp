@@ -80,6 +80,14 @@ TEST_CASE("container options are sent as they are given") {
   CHECK_FALSE(options.request.default_mounts);
 }
 
+TEST_CASE("limits of a task are sent as they are given") {
+  const auto spec = good({"--time", "1h30m", "--user", "alice", "--nice=10", "ls"}).request.spec;
+  CHECK(spec.time_limit == std::chrono::minutes{90});
+  CHECK(spec.user == "alice");
+  CHECK(spec.niceness == 10);
+  CHECK(good({"--time", "90", "ls"}).request.spec.time_limit == std::chrono::seconds{90});
+}
+
 TEST_CASE("what is asked of tasks and nodes") {
   CHECK(good({"--status", "7"}).ids == std::vector<std::uint64_t>{7});
   CHECK(good({"--kill", "7", "--kill", "8"}).ids == std::vector<std::uint64_t>{7, 8});
@@ -109,6 +117,15 @@ TEST_CASE("what cannot be right is refused in one line that names it") {
   };
   const std::string huge(200'000, 'x');
   for (const auto& bad : std::vector<Bad>{
+           {{"--time", "soon", "x"}, "--time: 'soon' is not a duration"},
+           {{"--time", "0", "x"}, "--time: '0': expected such as 90s, 30m or 2h, above 0 and at most 3650d"},
+           {{"--time", "3651d", "x"}, "--time: '3651d': expected such as"},
+           {{"--time=", "x"}, "--time: '' is not a duration"},
+           {{"--user", "a b", "x"}, "--user: 'a b' is not a user's name"},
+           {{"--user=", "x"}, "--user: '' is not a user's name"},
+           {{"--nice", "20", "x"}, "--nice: '20': expected a number from 0 to 19"},
+           {{"--nice", "-1", "x"}, "--nice: '-1': expected a number from 0 to 19"},
+           {{"--status", "1", "--time", "1h"}, "--time does not go with --status"},
            {{"--targe", "node1", "true"}, "did you mean '--target'"},
            {{"--stauts", "7"}, "did you mean '--status'"},
            {{"--frobnicate"}, "--help"},

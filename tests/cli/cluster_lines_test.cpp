@@ -50,6 +50,17 @@ TEST_CASE("what was killed before it started counts as ended by a signal, what c
   CHECK(std::get<EndLine>(*failed).end.elapsed.count() == 0);
 }
 
+TEST_CASE("what reached its time limit is told as one that a run ended itself") {
+  const auto limit =
+      parse_cluster_line("end 0 1 1 failed 5 0 1000000 3000000 0 0 0 0 the time limit of 2s was reached", 10);
+  REQUIRE(limit);
+  const AttemptEnd& end = std::get<EndLine>(*limit).end;
+  CHECK(end.timed_out);
+  CHECK(end.outcome == Outcome{OutcomeKind::signaled, SIGTERM});
+  CHECK(end.elapsed.count() == 2'000'000);
+  CHECK(end.message.empty());
+}
+
 TEST_CASE("lines that cannot be are refused in one line") {
   for (const std::string line :
        {"", "batch", "batch  ", "output 10 stdout 1", "output 1 stdin 1", "output 1 stdout", "output x stdout 1",

@@ -232,8 +232,8 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
   CHECK(!parsed({"--to", "here"}).to_cluster);
   // A command of a run has HAKURUN_NAME in its environment, and may be hakurun itself.
   CHECK(parsed({}, {{"HAKURUN_NAME", "lr=1"}}).cluster.name.empty());
-  for (const char* local : {"--nice=1", "--load=2", "--memfree=1G", "--gpus=0", "--stdin", "--jobserver", "--ungroup",
-                            "--delay=1s", "--timeout=3s"}) {
+  for (const char* local :
+       {"--load=2", "--memfree=1G", "--gpus=0", "--stdin", "--jobserver", "--ungroup", "--delay=1s"}) {
     CAPTURE(local);
     const auto refused = parse({"--to=cluster", local, "command"});
     REQUIRE(!refused);
@@ -245,6 +245,17 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
     CHECK(refused.error().message == "--target, --cores, --memory, --host and --name need --to cluster");
   }
   CHECK(!parse({"--to", "cluster", "--jobs=50%", "command"}));
+  const auto limited = parsed({"--to", "cluster", "--timeout=90s", "--nice=7"});
+  CHECK(limited.run.time_limit.most == 90s);
+  CHECK(limited.run.children.nice == 7);
+  const std::vector<std::pair<const char*, const char*>> local_only = {
+      {"--timeout=200%", "--timeout: with --to cluster expected a time such as 30s: its nodes do not know the median"},
+      {"--timeout=3651d", "--timeout: with --to cluster expected at most 3650d"},
+      {"--nice=-1", "--nice: with --to cluster expected 0 to 19: no task gets more than its node"}};
+  for (const auto& [option, line] : local_only) {
+    CAPTURE(option);
+    CHECK(parse({"--to", "cluster", option, "command"}).error().message == line);
+  }
   const std::vector<std::vector<const char*>> slips = {{"--target", ""},  {"--target", "node1:x"}, {"--cores", ""},
                                                        {"--cores", "-1"}, {"--memory", ""},        {"--memory", "8X"}};
   for (const auto& slip : slips) {

@@ -1,4 +1,4 @@
-#include "config/duration.hpp"
+#include "hakuriver/duration.hpp"
 
 #include <doctest/doctest.h>
 
@@ -32,7 +32,7 @@ TEST_CASE("durations are numbers with units, or seconds") {
                                           {"2.3s", 2300},
                                           {"36500d", 3'153'600'000'000}}) {
     CAPTURE(row.text);
-    const auto duration = config::parse_duration(row.text);
+    const auto duration = parse_duration(row.text);
     REQUIRE(duration);
     CHECK(duration->count() == row.milliseconds);
   }
@@ -65,27 +65,27 @@ TEST_CASE("what is no duration is refused") {
                                  "5s\n",
                                  "\xc3\xa9"}) {
     CAPTURE(text);
-    const auto duration = config::parse_duration(text);
+    const auto duration = parse_duration(text);
     REQUIRE(!duration);
     CHECK(duration.error().code == Errc::parse);
     CHECK(duration.error().message.find('\n') != 0);
   }
   for (const std::string text : {"36500d1ms", "36501d", "999999999999999w", "999999999999999"}) {
     CAPTURE(text);
-    CHECK(config::parse_duration(text).error().code == Errc::limit);
+    CHECK(parse_duration(text).error().code == Errc::limit);
   }
-  CHECK(!config::to_duration(-1));
-  CHECK(!config::to_duration(std::numeric_limits<double>::quiet_NaN()));
-  CHECK(!config::to_duration(std::numeric_limits<double>::infinity()));
+  CHECK(!to_duration(-1));
+  CHECK(!to_duration(std::numeric_limits<double>::quiet_NaN()));
+  CHECK(!to_duration(std::numeric_limits<double>::infinity()));
 }
 
 TEST_CASE("a duration is written in its largest whole unit and read back the same") {
-  CHECK(config::to_string(milliseconds{0}) == "0s");
-  CHECK(config::to_string(milliseconds{90'000}) == "90s");
-  CHECK(config::to_string(milliseconds{120'000}) == "2m");
-  CHECK(config::to_string(milliseconds{30 * 86'400'000LL}) == "30d");
+  CHECK(to_duration_text(milliseconds{0}) == "0s");
+  CHECK(to_duration_text(milliseconds{90'000}) == "90s");
+  CHECK(to_duration_text(milliseconds{120'000}) == "2m");
+  CHECK(to_duration_text(milliseconds{30 * 86'400'000LL}) == "30d");
   for (const std::int64_t count : {0LL, 1LL, 999LL, 1000LL, 1001LL, 60'000LL, 86'400'000LL, 3'153'600'000'000LL}) {
     CAPTURE(count);
-    CHECK(*config::parse_duration(config::to_string(milliseconds{count})) == milliseconds{count});
+    CHECK(*parse_duration(to_duration_text(milliseconds{count})) == milliseconds{count});
   }
 }

@@ -49,7 +49,7 @@ TEST_CASE("good values are taken") {
                                           {"timing", "heartbeat_timeout_factor = 1"},
                                           {"timing", "forget_after = '7d'"},
                                           {"timing", "kill_grace = 0"},
-                                          {"environment", "runner_user = 'root'"},
+                                          {"environment", "runner_user = 'root'\nallowed_users = ['alice', '*']"},
                                           {"docker", "additional_mounts = ['/a:/b:ro,z', '/c:/d']"},
                                           {"docker", "additional_mounts = []"},
                                           {"runner", "name = 'node-1.x_y'"},

@@ -217,7 +217,9 @@ def check_resumed_death(runs):
 
 def check_refusals(runs):
     before = len(runs.batches())
-    for words, line in ((("--to", "cluster", "--nice", "3", "true"), "--nice does not go with --to cluster"),
+    for words, line in ((("--to", "cluster", "--load", "3", "true"), "--load does not go with --to cluster"),
+                        (("--to", "cluster", "--timeout", "200%", "true"),
+                         "--timeout: with --to cluster expected a time such as 30s: its nodes do not know the median"),
                         (("--to", "cluster", "-j", "50%", "true"),
                          "--jobs: with --to cluster expected a number: there is no one machine's CPUs"),
                         (("--to", "cluster", "--stdin", "true"), "--stdin does not go with --to cluster"),

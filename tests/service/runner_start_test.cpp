@@ -87,6 +87,84 @@ TEST_CASE("a task's environment is the node's, then --env, and its own variables
   CHECK(request.environment.size() == 10);
 }
 
+TEST_CASE("limits and niceness go to the keeper with the runner's grace") {
+  auto spec = a_spec();
+  CHECK(build(a_world(), spec).time_limit.count() == 0);
+  CHECK_FALSE(build(a_world(), spec).user);
+  CHECK_FALSE(build(a_world(), spec).no_new_privileges);
+  spec->time_limit = std::chrono::hours{2};
+  spec->niceness = 19;
+  TaskWorld world = a_world();
+  world.kill_grace = std::chrono::milliseconds{1234};
+  const auto request = build(world, spec);
+  CHECK(request.time_limit == std::chrono::hours{2});
+  CHECK(request.time_limit_grace.count() == 1234);
+  CHECK(request.niceness == 19);
+}
+
+namespace {
+
+// Offers ann, who is the runner itself, and bob.
+TaskWorld a_world_with_users(std::uint32_t* bobs_uid) {
+  TaskWorld world = a_world();
+  world.find_identity = [bobs_uid](const std::string& name) -> Result<std::optional<service::TaskIdentity>> {
+    if (name == "ann") return std::optional<service::TaskIdentity>();
+    if (name != "bob") return Error{Errc::denied, "this node runs no tasks as user '" + name + "'"};
+    return std::optional(service::TaskIdentity{"bob", {*bobs_uid, 101, {101, 102}}, "/home/bob", "/bin/zsh"});
+  };
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("a task that runs as another has the groups and the home of that one, and no way back") {
+  std::uint32_t uid = 1001;
+  auto spec = a_spec();
+  spec->user = "bob";
+  spec->environment = {{"SHELL", "/bin/own"}};
+  const auto request = build(a_world_with_users(&uid), spec);
+  REQUIRE(request.user);
+  CHECK(*request.user == TaskUser{1001, 101, {101, 102}});
+  CHECK(request.no_new_privileges);
+  CHECK(request.refusal.empty());
+  CHECK(value_of(request, "HOME") == "/home/bob");
+  CHECK(value_of(request, "USER") == "bob");
+  CHECK(value_of(request, "LOGNAME") == "bob");
+  CHECK(value_of(request, "SHELL") == "/bin/own");
+}
+
+TEST_CASE("tasks that name nobody run as the runner's user for them") {
+  std::uint32_t uid = 1001;
+  TaskWorld world = a_world_with_users(&uid);
+  world.user = "bob";
+  REQUIRE(build(world, a_spec()).user);
+  CHECK(build(world, a_spec()).user->uid == 1001);
+  auto spec = a_spec();
+  spec->user = "ann";
+  const auto request = build(world, spec);
+  CHECK_FALSE(request.user);
+  CHECK_FALSE(request.no_new_privileges);
+  CHECK(value_of(request, "HOME") == "/home/ann");
+}
+
+TEST_CASE("a user that the node does not run tasks as is refused, durably") {
+  std::uint32_t uid = 1001;
+  auto spec = a_spec();
+  spec->user = "eve";
+  CHECK(build(a_world_with_users(&uid), spec).refusal == "this node runs no tasks as user 'eve'");
+  CHECK(build(a_world(), spec).refusal == "this node runs no tasks as user 'eve'");
+}
+
+TEST_CASE("a user who changes between two tasks of a batch is another one for the second") {
+  std::uint32_t uid = 1001;
+  StartBuilder builder(a_world_with_users(&uid));
+  auto spec = a_spec();
+  spec->user = "bob";
+  CHECK(builder.build(kFirst, kBatch, {}, spec).user->uid == 1001);
+  uid = 1002;
+  CHECK(builder.build({TaskId{43}, Attempt{1}}, kBatch, {}, spec).user->uid == 1002);
+}
+
 TEST_CASE("a task runs where it was told to, below the shared directory unless the path is whole") {
   struct Row {
     std::string given, used;

@@ -94,6 +94,7 @@ TEST_CASE_TEMPLATE("what a spec requires is known without its text", Rig, EVERY_
     spec.private_network = (i & 2U) != 0;
     spec.private_pid = (i & 4U) != 0;
     spec.max_running = i;
+    if (i & 2U) spec.user = "user" + std::to_string(i);
     if (i & 2U) spec.sweep = sample_sweep();
     batch.targets = {{"node1", std::nullopt}, {"node2", 0}};
     batch.spec = std::make_shared<const TaskSpec>(std::move(spec));

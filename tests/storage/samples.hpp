@@ -19,6 +19,9 @@ inline TaskSpec sample_spec(std::string name = "train") {
   spec.resources = {2500, std::uint64_t{3} << 30};
   spec.name = std::move(name);
   spec.working_directory = "/data";
+  spec.time_limit = std::chrono::minutes{90};
+  spec.user = "alice";
+  spec.niceness = 7;
   return spec;
 }
 

@@ -76,7 +76,7 @@ TEST_CASE("files that are not ours are refused and left as they are") {
       {"text.db", nullptr, "is not a database: expected one made by hakuriver"},
       {"tables.db", "CREATE TABLE cats (name)", "belongs to another program"},
       {"marked.db", "PRAGMA application_id = 7; CREATE TABLE cats (name)", "belongs to another program"},
-      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 3; CREATE TABLE t (x)", "version 3"},
+      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 4; CREATE TABLE t (x)", "version 4"},
   };
   for (const Foreign& foreign : kForeign) {
     const std::string path = directory / foreign.file;
@@ -92,6 +92,24 @@ TEST_CASE("files that are not ours are refused and left as they are") {
     CHECK(says(storage::open_sqlite_reader(path).error(), foreign.words));
     CHECK(contents_of(path) == before);
   }
+}
+
+TEST_CASE("a database of the version before is brought to the present one, with all that it holds") {
+  const SqliteRig rig;
+  BatchRecord batch = sample_batch(kBatch.value, 3);
+  TaskSpec spec = *batch.spec;
+  spec.user.clear();  // nothing of then had one
+  batch.spec = std::make_shared<const TaskSpec>(std::move(spec));
+  commit(*rig.open(), {batch});
+  run_sql(rig.path, "ALTER TABLE batches DROP COLUMN user; PRAGMA user_version = 2");
+
+  const auto store = rig.open();
+  const StoredState state = loaded(*store);
+  REQUIRE(state.batches.size() == 1);
+  CHECK(state.batches[0].requirements == requirements_of(*batch.spec));
+  commit(*store, {sample_batch(kBatch.value + 10, 1)});
+  CHECK(loaded(*store).batches[1].requirements.user == "alice");
+  CHECK(**rig.reader()->spec(kBatch) == *batch.spec);
 }
 
 TEST_CASE("what is missing is named") {

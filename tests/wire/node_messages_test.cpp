@@ -35,7 +35,12 @@ TaskSpec full_spec() {
           {"/a:/b", "/c:/d:ro"},
           true,
           true,
-          true};
+          true,
+          {},
+          0,
+          kMaxTimeLimit,
+          "alice",
+          kMaxNiceness};
 }
 
 NodeFacts full_facts() {
@@ -47,6 +52,7 @@ NodeFacts full_facts() {
           true,
           true,
           true,
+          {"alice", "*"},
           1024,
           "http://n:1"};
 }
@@ -160,6 +166,8 @@ TEST_CASE("a specification keeps any bytes and the order of its environment") {
   REQUIRE(back);
   CHECK(*back == full_spec());
   CHECK(!decode_task_spec("{}"));
+  CHECK(!decode_task_spec(R"({"argv":["x"],"millicores":1,"time_limit_ms":315360000001})"));
+  CHECK(!decode_task_spec(R"({"argv":["x"],"millicores":1,"niceness":20})"));
   CHECK(!decode_task_spec(R"({"argv":[],"millicores":1})"));
   CHECK(!decode_task_spec(R"({"argv":["x"],"millicores":1,"environment":["A"]})"));
 }
@@ -205,7 +213,7 @@ TEST_CASE("columns that do not fit each other are refused") {
   CHECK(report(R"({"count":3})"));
   for (const auto* bad :
        {R"({"count":2,"task":[1,1,1]})", R"({"count":1,"task":[1,1]})", R"({"count":1,"kind":[5]})",
-        R"({"count":1,"kind":[-1]})", R"({"count":1,"state":[3]})", R"({"count":1,"outcome":[5]})",
+        R"({"count":1,"kind":[-1]})", R"({"count":1,"state":[3]})", R"({"count":1,"outcome":[6]})",
         R"({"count":1,"value":[2147483648]})", R"({"count":1,"value":[9223372036854775807]})",
         R"({"count":1,"attempt":[4294967296]})", R"({"count":1,"by_request":[2]})", R"({"count":65537})",
         R"({"count":1,"message_at":[0]})", R"({"count":1,"message":["x"]})",

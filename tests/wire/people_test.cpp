@@ -24,8 +24,21 @@ TaskView small_task() {
 TaskView full_task() {
   TaskView task = small_task();
   task.id = {9223372036854775806U};
-  task.spec = std::make_shared<const TaskSpec>(TaskSpec{
-      {"/bin/x", "\xFF", "é"}, {{"A", "1"}, {"B", "\xFE"}}, {1500, 7}, "n", "/w", "img", {"/a:/b"}, true, true, true});
+  task.spec = std::make_shared<const TaskSpec>(TaskSpec{{"/bin/x", "\xFF", "é"},
+                                                        {{"A", "1"}, {"B", "\xFE"}},
+                                                        {1500, 7},
+                                                        "n",
+                                                        "/w",
+                                                        "img",
+                                                        {"/a:/b"},
+                                                        true,
+                                                        true,
+                                                        true,
+                                                        {},
+                                                        0,
+                                                        std::chrono::milliseconds{90'500},
+                                                        "alice",
+                                                        5});
   task.status = TaskStatus::killed;
   task.target = Target{"node1", 1};
   task.node = "node1";
@@ -85,6 +98,7 @@ NodeView full_node() {
                 true,
                 true,
                 true,
+                {"alice", "bob"},
                 64,
                 "http://node1:8001"};
   node.millicores_in_use = 1'250;
@@ -133,8 +147,25 @@ TEST_CASE("a task has every field of the seed era") {
   CHECK(task.at("assignment_suspicion_count") == 0);
   CHECK(task.at("use_private_network") == true);
   CHECK(task.at("use_private_pid") == true);
+  CHECK(task.at("time_limit") == 90.5);
+  CHECK(task.at("user") == "alice");
+  CHECK(task.at("nice") == 5);
+  CHECK(task.at("timed_out") == false);
   CHECK(task.at("container_name") == "img");
   CHECK(task.at("cpu_seconds") == 1.5);
+}
+
+TEST_CASE("a task that reached its time limit says so") {
+  TaskView task = full_task();
+  task.status = TaskStatus::failed;
+  task.outcome = Outcome{OutcomeKind::timed_out, 0};
+  task.exit_code = 124;
+  const auto json = nlohmann::json::parse(encode(task));
+  CHECK(json.at("timed_out") == true);
+  CHECK(json.at("outcome").at("kind") == "timed_out");
+  const auto back = decode_task(encode(task));
+  REQUIRE(back);
+  check_same(*back, task);
 }
 
 TEST_CASE("a task that waits has its reason, no end, and an empty environment that is an object") {

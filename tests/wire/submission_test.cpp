@@ -172,6 +172,20 @@ TEST_CASE("our own submissions refuse what they do not know") {
             "'submission_id' must be at most 64 printable ASCII characters without blanks"},
            {R"({"argv":["x"],"environment":[["A","1"],["A","2"]]})", "'environment.A' must be given once"},
            {R"({"argv":["x"],"environment":[["A"]]})", "'environment[0]' must be a pair of a name and a value"},
+           {R"({"argv":["x"],"time_limit":"soon"})",
+            "'time_limit' must be a length of time: 'soon' is not a duration: expected a number of seconds, or one "
+            "with ms, s, m, h, d or w such as 30s"},
+           {R"({"argv":["x"],"time_limit":-1})", "'time_limit' must be a length of time: not a length of time"},
+           {R"({"argv":["x"],"time_limit":0.0001})", "'time_limit' must be at least a millisecond, or 0 for none"},
+           {R"({"argv":["x"],"time_limit":"0.0001s"})", "'time_limit' must be at least a millisecond, or 0 for none"},
+           {R"({"argv":["x"],"time_limit":["2h"]})",
+            "'time_limit' must be a number of seconds or a text such as \"2h\", not an array"},
+           {R"({"argv":["x"],"time_limit":"3651d"})", "'time_limit' must be at most 3650d"},
+           {R"({"argv":["x"],"user":7})", "'user' must be text, not 7"},
+           {R"({"argv":["x"],"user":"a b"})",
+            "'user' must be a user's name, at most 64 bytes without blanks and none of : / , * ' \""},
+           {R"({"argv":["x"],"nice":20})", "'nice' must be a whole number from 0 to 19, not 20"},
+           {R"({"argv":["x"],"nice":-1})", "'nice' must be a whole number from 0 to 19, not -1"},
            {R"({"argv":["x"],"environment":"A=1"})", "'environment' must be an object, not \"A=1\""}}) {
     CAPTURE(row.body.substr(0, 60));
     CHECK(line(decode_batch(row.body)) == row.message);
@@ -182,13 +196,29 @@ TEST_CASE("our own submissions are read in full") {
   const auto request = good(decode_batch(
       R"({"argv":["p",{"base64":"/wE="}],"environment":{"A":"1"},"cores":"0.5","memory":"1.5G","targets":["n:0"],)"
       R"("count":7,"name":"sweep","cwd":"/w","container":"c","mounts":[],"privileged":false,"private_network":true,)"
-      R"("private_pid":false,"submission_id":"id-1"})"));
+      R"("private_pid":false,"submission_id":"id-1","time_limit":"1h30m","user":"alice","nice":19})"));
   SubmitRequest expected;
   expected.spec = {{"p", "\xFF\x01"}, {{"A", "1"}}, {500, 1610612736}, "sweep", "/w", "c", {}, false, true, false};
+  expected.spec.time_limit = std::chrono::minutes{90};
+  expected.spec.user = "alice";
+  expected.spec.niceness = 19;
   expected.targets = {{"n", 0}};
   expected.count = 7;
   expected.submission_id = "id-1";
   CHECK(request == expected);
+}
+
+TEST_CASE("a time limit is seconds or a text, and 0 is none") {
+  const auto limit_of = [](const std::string& value) {
+    return good(decode_batch(R"({"argv":["x"],"time_limit":)" + value + "}")).spec.time_limit.count();
+  };
+  CHECK(limit_of("1.5") == 1500);
+  CHECK(limit_of("7200") == 7'200'000);
+  CHECK(limit_of("\"2h\"") == 7'200'000);
+  CHECK(limit_of("\"30\"") == 30'000);
+  CHECK(limit_of("0") == 0);
+  CHECK(limit_of("\"0s\"") == 0);
+  CHECK(limit_of("null") == 0);
 }
 
 TEST_CASE("a submission is read back as it was written, with any bytes") {
@@ -208,7 +238,12 @@ TEST_CASE("a submission is read back as it was written, with any bytes") {
                {"/a:/b"},
                true,
                true,
-               true};
+               true,
+               {},
+               3,
+               std::chrono::milliseconds{90'001},
+               "alice",
+               1};
   full.submission_id = "0123-abc";
   full.count = 12;
   SubmitRequest spread = plain;
