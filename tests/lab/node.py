@@ -78,8 +78,9 @@ class LabNode:
                  "--private-users=identity", "--resolv-conf=off", "--timezone=off", "--console=read-only",
                  f"--machine={self.name}", f"--directory={self.root}", f"--bind={self.shared}:/shared"]
         words.append(f"--network-bridge={lab.BRIDGE}" if self.address else "--private-network")
-        for path in [self.programs, pathlib.Path(__file__).resolve().parent.parent, *self.binds]:
-            if path:
+        libexec = [self.programs.parent / "libexec"] if self.programs else []
+        for path in [self.programs, *libexec, pathlib.Path(__file__).resolve().parent.parent, *self.binds]:
+            if path and path.exists():
                 words.append(f"--bind-ro={path}")
         # nspawn reads its --boot parameters to the end of the line.
         words += [*self.options, "--boot"]
