@@ -82,7 +82,8 @@ void Control::start_waiting() {
     waiting_.pop_front();
     auto* attempt = ledger_.find(key);
     // What it is doing ends first, and then this is looked at again.
-    if (attempt != nullptr && attempt->controlled->wanted && !attempt->controlled->asked) start(*attempt);
+    if (attempt == nullptr || !attempt->controlled) continue;
+    if (attempt->controlled->wanted && !attempt->controlled->asked) start(*attempt);
   }
 }
 
@@ -137,7 +138,7 @@ void Control::on_ready(pid_t pid) {
 
 void Control::ended(AttemptKey key, Verb verb, bool well, std::string output) {
   auto* attempt = ledger_.find(key);
-  if (attempt == nullptr) return;
+  if (attempt == nullptr || !attempt->controlled) return;
   attempt->controlled->asked.reset();
   if (!well) return failed(*attempt, verb);
   attempt->controlled->failures = 0;

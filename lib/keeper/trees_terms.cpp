@@ -70,6 +70,7 @@ void Trees::take_up_terms(LiveAttempt& attempt) {
   if (!attempt.record.terms) return;
   if (!attempt.main_ended) find_unit(attempt);
   if (!attempt.cgroup && !attempt.record.terms->cgroup.empty()) enter_unit(attempt);
+  if (!attempt.main_ended && units_.contains(attempt.key()) && attempt.cgroup.is_frozen()) attempt.paused = true;
   if (attempt.record.terms->timed_out) return reach_limit(attempt);
   watch_limit(attempt);
 }

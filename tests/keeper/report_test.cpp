@@ -133,17 +133,17 @@ TEST_CASE("a unit that somebody else made is what is paused, ended and counted, 
       const pid_t near = node.wait_for_pid("near");
       REQUIRE(node.wait([&] { return node.started.contains(1); }));
       CHECK(node.started[1].pid == near);
-      if (is_taken_up) {
-        node.kill_keeper();
-        REQUIRE(node.connect());
-        REQUIRE(node.started.contains(1));
-      }
       const keeper::Cgroup group(keeper::find_unit_cgroup(contents_of("/proc/" + std::to_string(far) + "/cgroup"),
                                                           contents_of("/proc/self/mountinfo"), kUnit));
       REQUIRE(group.holds(far));
       REQUIRE(node.port().signal(node.key(1), TaskSignal::pause, 0ms).has_value());
       REQUIRE(node.wait([&] { return node.changed.size() == 1; }));
       CHECK(group.is_frozen());
+      if (is_taken_up) {
+        node.kill_keeper();
+        REQUIRE(node.connect());
+        CHECK(node.started.at(1).state == KeptState::paused);
+      }
       REQUIRE(node.port().signal(node.key(1), TaskSignal::terminate, 50ms).has_value());
       const auto ended = node.wait_for_end(1);
       CHECK(ended.outcome.kind == (is_taken_up ? OutcomeKind::unknown : OutcomeKind::signaled));
