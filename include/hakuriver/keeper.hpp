@@ -100,8 +100,9 @@ struct StartRequest {
   // has ended, `finish`. It runs as the keeper does, input and errors on /dev/null, for at most 30 s. A verb that does
   // not exit with 0 has not done its work: all but pause and resume are repeated. `finish` removes what is left and
   // prints, one a line, "exited N", "signaled N", "oom_killed N" or "never_started ERRNO MESSAGE", and where it knows
-  // "message TEXT", "cpu_microseconds N" and "peak_bytes N" (at most 4 KiB in all): they count instead of the main process's own
-  // status. Until it exits with 0 the attempt has not ended. At most 64 words and 4 KiB; `cgroup` is empty.
+  // "message TEXT", "cpu_microseconds N" and "peak_bytes N" (at most 4 KiB in all): they count instead of the main
+  // process's own status. Until it exits with 0 the attempt has not ended. At most 64 words and 4 KiB; `cgroup` is
+  // empty.
   Argv control{};
 
   // Not empty: nothing is started, and the attempt ends as exited with 126 and this message; at most 4 KiB.
