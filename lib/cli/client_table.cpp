@@ -37,7 +37,8 @@ or ~/.hakuriver/config.toml; hakuriver.init writes one).
 Ids and data are on stdout, everything else on stderr. Exit status: 0 done, 1 a
 task failed or was refused, 2 wrong usage, 3 not found, 4 not allowed, 5 host
 unreachable, 130 interrupted. With --wait on one task it is the task's own
-(128 + n where signal n ended it, 124 at its time limit); Ctrl-C stops the waiting, not the task.
+(128 + n where signal n ended it, 124 at its time limit); Ctrl-C stops the
+waiting, not the task.
 )";
 
 constexpr std::string_view kSubmit = "To submit a command";

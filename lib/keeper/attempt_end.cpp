@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 
+#include "hakuriver/duration.hpp"
+
 namespace hakuriver::keeper {
 namespace {
 
@@ -28,9 +30,7 @@ Outcome outcome_of(int wait_status) {
 bool has_timed_out(const LiveAttempt& attempt) { return attempt.record.terms && attempt.record.terms->timed_out; }
 
 std::string describe_limit(const LiveAttempt& attempt) {
-  const auto limit = attempt.record.terms->time_limit.count();
-  return "ended at its time limit of " +
-         (limit % 1000 == 0 ? std::to_string(limit / 1000) + " s" : std::to_string(limit) + " ms");
+  return "the time limit of " + to_duration_text(attempt.record.terms->time_limit) + " was reached";
 }
 
 std::string first_line_of(const std::string& path) {

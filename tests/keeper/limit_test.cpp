@@ -37,10 +37,10 @@ TEST_CASE("at its time limit a tree gets TERM, and KILL after the grace") {
   node.start(limited(node, 1, "trap 'echo cleaned; exit 0' TERM; while :; do sleep 0.01; done", 1500ms, 30s));
   node.start(limited(node, 2, kStubborn, 1500ms, 100ms));
   const pid_t far = node.wait_for_pid("far");
-  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1500 ms");
+  check_timed_out(node.wait_for_end(1), "the time limit of 1500ms was reached");
   CHECK(node.output(1) == "cleaned\n");
   CHECK(node.ended[1].ended_after >= 1500ms);
-  check_timed_out(node.wait_for_end(2), "ended at its time limit of 1500 ms");
+  check_timed_out(node.wait_for_end(2), "the time limit of 1500ms was reached");
   CHECK(is_gone(far));
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("the clock goes on while an attempt is paused") {
   node.start(limited(node, 1, "echo $$ > ready; while :; do sleep 0.01; done", 1s, 20s));
   node.wait_for_pid("ready");
   REQUIRE(node.port().signal(node.key(1), TaskSignal::pause, 0ms).has_value());
-  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1 s");
+  check_timed_out(node.wait_for_end(1), "the time limit of 1s was reached");
 }
 
 TEST_CASE("a time limit goes on when the agent and the keeper are killed") {
@@ -79,7 +79,7 @@ TEST_CASE("a time limit goes on when the agent and the keeper are killed") {
   REQUIRE(node.connect());
   CHECK_FALSE(is_gone(main));
   const auto ended = node.wait_for_end(1);
-  check_timed_out(ended, "ended at its time limit of 2 s");
+  check_timed_out(ended, "the time limit of 2s was reached");
   CHECK(ended.ended_after >= 2s);
   CHECK_FALSE(node.ended.contains(2));
 }
@@ -94,6 +94,6 @@ TEST_CASE("an attempt that reached its limit has reached it for the next keeper,
   const pid_t far = node.wait_for_pid("far");
   REQUIRE(node.wait([&] { return !node.gone.empty(); }));
   REQUIRE(node.connect());
-  check_timed_out(node.wait_for_end(1), "ended at its time limit of 1 s");
+  check_timed_out(node.wait_for_end(1), "the time limit of 1s was reached");
   CHECK(is_gone(far));
 }
