@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "cli/exit_status.hpp"
+#include "cli/init_service.hpp"
 #include "cli/options.hpp"
 #include "cli/table.hpp"
 #include "config/token.hpp"
@@ -32,12 +33,15 @@ constexpr std::string_view kHelp = R"(Examples:
   hakuriver.init --output cluster.toml
   hakuriver.init --config cluster.toml
   hakuriver.init --print
+  hakuriver.init service --help
 
 Usage: hakuriver.init [OPTION]...
+       hakuriver.init service --host|--runner|--all [OPTION]...
 
 Writes the commented default configuration and a new secret token, where they
 are not there yet. $HAKURIVER_HOME names another directory than ~/.hakuriver. On
-a cluster, copy both to every machine and set host_reachable_address.
+a cluster, copy both to every machine and set host_reachable_address. With
+"service" it writes unit files for systemd.
 
 )";
 
@@ -106,6 +110,7 @@ int write_token_of(Streams streams, const std::string& file, const std::vector<s
 }  // namespace
 
 int init_program(std::span<const std::string> words, const std::vector<std::string>& environment, Streams streams) {
+  if (!words.empty() && words[0] == "service") return init_service(words.subspan(1), environment, streams);
   const auto line = parse_options(kOptions, words);
   if (!line) return fail(streams, line.error());
   if (!line->rest.empty()) {
