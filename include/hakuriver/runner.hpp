@@ -39,8 +39,9 @@ struct RunnerOptions {
   std::string state_dir{};       // on a local disk; empty: <home>/state
   std::string shared_dir{};      // empty: <home>/shared
   std::string local_temp_dir{};  // empty: <home>/tmp
-  // plain (also "auto"): nothing is limited but NUMA binding. cgroup: a cgroup for each attempt, refused where none can
-  // be made. none starts nothing, for benchmarks.
+  // systemd: a transient unit for each attempt. cgroup: a cgroup for each. Both are refused where they cannot be made.
+  // plain: nothing is limited but NUMA binding. auto: the first of these that works and limits something, else plain.
+  // none starts nothing, for benchmarks.
   std::string launcher = "plain";
   std::string keeper_program{};          // empty: beside this program, or where it was installed
   std::optional<std::string> numactl{};  // a path or a name; empty text: never; none: from PATH, if it works
@@ -52,6 +53,9 @@ struct RunnerOptions {
   // Whom tasks may ask to run as besides, where this process is root; "*": anybody but root. None: with this machine's
   // host and no other runner_user anybody, else nobody.
   std::vector<std::string> allowed_users{};
+  bool allow_privileged = true;                            // tasks in containers may ask for all rights of root
+  std::optional<std::vector<std::string>> allow_mounts{};  // below which they may mount; none: any directory
+  std::vector<std::string> additional_mounts{};  // "/DIR:/DIR/IN/CONTAINER[:ro]", allowed whatever allow_mounts says
   std::optional<std::uint64_t> millicores{};     // offered instead of what is found
   std::optional<std::uint64_t> memory_bytes{};   // offered instead of what is found
   std::optional<std::uint32_t> max_tasks{};      // at once; none: 16 for each core

@@ -39,7 +39,7 @@ constexpr Option kOptions[] = {
      .help = "answer reads there (health, tasks); without it, the runner listens nowhere"},
     {.name = "launcher",
      .value = "NAME",
-     .help = "how tasks are started: auto, cgroup, plain, or none (for benchmarks)"},
+     .help = "how tasks are started: auto, systemd, cgroup, plain, or none (for benchmarks)"},
     {.name = "stop-tasks", .help = "end the tasks that run here when the runner is asked to stop"},
     {.name = "version", .help = "print the version"},
     {.name = "help", .letter = 'h', .help = "print this"},
@@ -143,6 +143,11 @@ RunnerOptions options_from(const LoadedConfig& loaded, const std::vector<std::st
   if (!config.paths.numactl_path.empty()) options.numactl = config.paths.numactl_path;
   options.runner_user = config.environment.runner_user;
   options.allowed_users = config.environment.allowed_users;
+  const bool trusts = config.security.auth != "none";
+  options.allow_privileged = config.docker.allow_privileged.value_or(trusts) || config.docker.tasks_privileged;
+  options.additional_mounts = config.docker.additional_mounts;
+  options.allow_mounts = config.docker.allow_mounts;
+  if (!options.allow_mounts && !trusts) options.allow_mounts.emplace();
   options.millicores = config.runner.millicores;
   options.memory_bytes = config.runner.memory_bytes;
   options.max_tasks = config.runner.max_tasks;

@@ -117,6 +117,7 @@ Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher&
   wanted.policy.grace = options.kill_grace;
   wanted.world = doors::make_world(options, facts, *log);
   wanted.world.cgroup = launcher.cgroup;
+  wanted.world.wrap = launcher.wrap;
   wanted.world.user = users.standard;
   wanted.world.find_identity = users.find;
   auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
@@ -133,7 +134,7 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
   if (const auto ready = doors::prepare_directories(*options); !ready) return ready.error();
   auto home = doors::open_runner_home(options->state_dir, options->name);
   if (!home) return home.error();
-  auto launcher = doors::choose_launcher(*options, *home);
+  auto launcher = doors::choose_launcher(*options, *home, *log);
   if (!launcher) return launcher.error();
   doors::describe_launcher(*launcher, *facts);
   auto users = doors::open_task_users(*options, doors::is_local_host(*options));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "doors/runner_setup.hpp"
+#include "doors/systemd_launcher.hpp"
 #include "keeper/cgroup_probe.hpp"
 #include "platform/cgroup_limits.hpp"
 #include "platform/cgroup_subtree.hpp"
@@ -46,20 +47,75 @@ Result<CgroupParent> open_cgroups(const RunnerOptions& options, const RunnerHome
   return probed;
 }
 
+Result<Launcher> open_cgroup_launcher(const RunnerOptions& options, const RunnerHome& home) {
+  auto parent = open_cgroups(options, home);
+  if (!parent) return parent.error();
+  Launcher launcher{.name = "cgroup"};
+  launcher.limits_cores = parent->limits_cores;
+  launcher.limits_memory = parent->limits_memory;
+  launcher.cgroup = std::move(*parent);
+  return launcher;
+}
+
+Result<Launcher> open_unit_launcher(const RunnerOptions& options, const RunnerHome& home) {
+  auto systemd = open_systemd_launcher(options, home);
+  if (!systemd) return systemd.error();
+  Launcher launcher{.name = "systemd"};
+  launcher.limits_cores = systemd->limits_cores;
+  launcher.limits_memory = systemd->limits_memory;
+  launcher.private_network = systemd->private_network;
+  launcher.private_pid = systemd->private_pid;
+  launcher.wrap = [systemd = std::move(*systemd)](const StartRequest& request, const TaskSpec& spec) {
+    return wrap_in_unit(systemd, request, spec);
+  };
+  return launcher;
+}
+
+std::string limits_of(const Launcher& launcher) {
+  if (launcher.limits_cores && launcher.limits_memory) return "cores and memory are limited";
+  if (launcher.limits_cores) return "cores are limited, memory is not";
+  if (launcher.limits_memory) return "memory is limited, cores are not";
+  return "neither cores nor memory are limited";
+}
+
+// A better launcher than the last that limits nothing is no better.
+Launcher choose_best(const RunnerOptions& options, const RunnerHome& home, LogSink& log) {
+  std::string reasons;
+  for (const auto open : {open_unit_launcher, open_cgroup_launcher}) {
+    auto launcher = open(options, home);
+    const bool is_good = launcher && (launcher->limits_cores || launcher->limits_memory);
+    if (is_good) {
+      log.info("launcher " + launcher->name + ": " + limits_of(*launcher) + reasons);
+      return std::move(*launcher);
+    }
+    const std::string name = open == open_unit_launcher ? "systemd" : "cgroup";
+    reasons += "; not " + name + ": " + (launcher ? limits_of(*launcher) : launcher.error().message);
+  }
+  log.info("launcher plain: neither cores nor memory are limited" + reasons);
+  return Launcher{.name = "plain"};
+}
+
 }  // namespace
 
-Result<Launcher> choose_launcher(const RunnerOptions& options, const RunnerHome& home) {
-  if (options.launcher != "cgroup") return Launcher{options.launcher, {}};
-  auto parent = open_cgroups(options, home);
-  if (parent) return Launcher{options.launcher, std::move(*parent)};
-  return Error{Errc::invalid_argument, "launcher 'cgroup': " + parent.error().message};
+Result<Launcher> choose_launcher(const RunnerOptions& options, const RunnerHome& home, LogSink& log) {
+  if (options.launcher == "auto") return choose_best(options, home, log);
+  if (options.launcher != "cgroup" && options.launcher != "systemd") return Launcher{.name = options.launcher};
+  auto launcher =
+      options.launcher == "cgroup" ? open_cgroup_launcher(options, home) : open_unit_launcher(options, home);
+  if (!launcher) {
+    return Error{Errc::invalid_argument, "launcher '" + options.launcher + "': " + launcher.error().message};
+  }
+  log.info("launcher " + launcher->name + ": " + limits_of(*launcher));
+  return launcher;
 }
 
 void describe_launcher(const Launcher& launcher, NodeFacts& facts) {
   facts.launcher = launcher.name;
+  facts.private_network = launcher.private_network;
+  facts.private_pid = launcher.private_pid;
   std::vector<std::string> enforced;
-  if (launcher.cgroup.limits_cores) enforced.emplace_back("cores");
-  if (launcher.cgroup.limits_memory) enforced.emplace_back("memory");
+  if (launcher.limits_cores) enforced.emplace_back("cores");
+  if (launcher.limits_memory) enforced.emplace_back("memory");
   facts.enforced.insert(facts.enforced.begin(), enforced.begin(), enforced.end());
 }
 

@@ -68,8 +68,10 @@ Status check_listen(const RunnerOptions& options) {
 
 Status check_launcher(const RunnerOptions& options) {
   const auto& launcher = options.launcher;
-  if (launcher == "cgroup" || launcher == "plain" || launcher == "none") return Unit{};
-  return bad("launcher '" + launcher + "' is not supported yet: expected auto, cgroup, plain or none");
+  for (const char* known : {"auto", "systemd", "cgroup", "plain", "none"}) {
+    if (launcher == known) return Unit{};
+  }
+  return bad("launcher '" + launcher + "' is not supported yet: expected auto, systemd, cgroup, plain or none");
 }
 
 bool is_directory(const std::string& path) {
@@ -122,7 +124,6 @@ Result<RunnerOptions> complete_options(RunnerOptions options) {
   if (options.state_dir.empty()) options.state_dir = options.home + "/state";
   if (options.shared_dir.empty()) options.shared_dir = options.home + "/shared";
   if (options.local_temp_dir.empty()) options.local_temp_dir = options.home + "/tmp";
-  if (options.launcher == "auto") options.launcher = "plain";
   for (const auto& check : {check_paths, check_host, check_listen, check_launcher}) {
     if (const auto checked = check(options); !checked) return checked.error();
   }

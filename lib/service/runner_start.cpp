@@ -113,7 +113,18 @@ const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::opti
   request_.stdout_path = stdout_path_of(world_.shared_dir, key);
   request_.stderr_path = stderr_path_of(world_.shared_dir, key);
   if (spec_->sweep) build_own(key.task.value - task_of(batch, 0).value);
-  return request_;
+  return wrap();
+}
+
+const StartRequest& StartBuilder::wrap() {
+  const bool contained = !spec_->container.empty();
+  if (contained && !world_.contain && request_.refusal.empty()) {
+    request_.refusal = "container '" + spec_->container + "': this node runs no containers";
+  }
+  const auto& wrap = contained ? world_.contain : world_.wrap;
+  if (!wrap) return request_;
+  wrapped_ = wrap(request_, *spec_);
+  return wrapped_;
 }
 
 // Whom the task runs as; `refusal` says why it cannot run at all.
@@ -187,7 +198,8 @@ std::vector<std::string> StartBuilder::build_environment(BatchId batch, std::opt
 }
 
 void StartBuilder::bind(std::uint32_t numa_node) {
-  if (!world_.numactl.empty() && can_execute(request_)) {
+  // What a container may use is said to its engine.
+  if (!world_.numactl.empty() && spec_->container.empty() && can_execute(request_)) {
     request_.argv = build_numactl(request_.argv, numa_node, world_.numactl);
     return;
   }

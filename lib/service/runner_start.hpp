@@ -33,6 +33,10 @@ struct TaskIdentity {
 // None: that is the runner's own user. An error, one line, is why tasks do not run as that user here.
 using FindIdentity = std::function<Result<std::optional<TaskIdentity>>(const std::string& user)>;
 
+// Turns what a task is into what the keeper is asked to run: the same command inside a unit, a container and so on. The
+// request is whole but for that.
+using WrapStart = std::function<StartRequest(const StartRequest& request, const TaskSpec& spec)>;
+
 // What all tasks of a runner share. All paths are absolute.
 struct TaskWorld {
   std::string node;
@@ -44,6 +48,8 @@ struct TaskWorld {
   bool binds_numa = false;                       // else a NUMA node is only counted, as on a synthetic machine
   std::string numactl;                           // the program that binds; empty: the keeper does
   CgroupParent cgroup{};                         // where attempts have theirs; empty: they have none
+  WrapStart wrap{};                              // of tasks on the node itself; none: the keeper executes the command
+  WrapStart contain{};                           // of tasks in containers; none: there are none here
   std::string user;                              // whom tasks run as that do not say; empty: the runner's own user
   FindIdentity find_identity{};                  // where there are users to choose from
   std::chrono::milliseconds kill_grace{10'000};  // from TERM to KILL at a time limit
@@ -74,6 +80,7 @@ class StartBuilder {
   std::vector<std::string> build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const;
   void build_own(std::uint64_t index);
   void bind(std::uint32_t numa_node);
+  const StartRequest& wrap();
 
   const TaskWorld world_;
   std::shared_ptr<const TaskSpec> spec_;
@@ -81,6 +88,7 @@ class StartBuilder {
   std::optional<TaskIdentity> identity_;  // whom they run as; none: the runner's own user
   std::string refusal_;                   // why they run as nobody; else empty
   StartRequest request_;
+  StartRequest wrapped_;              // of request_, where the world wraps
   std::size_t common_variables_ = 0;  // of request_.environment: those that all tasks of the batch have
 };
 

@@ -53,10 +53,6 @@ std::optional<ExecFailure> prepare(const Options& options, std::vector<std::stri
     return ExecFailure{EIO, kept.error().message};
   }
   if (::mkfifo(task.report_file.c_str(), 0600) != 0) return failure("'" + task.report_file + "'", errno);
-  if (!task.user) return std::nullopt;
-  for (const int output : {1, 2}) {
-    if (::fchown(output, task.user->uid, task.user->gid) != 0) return failure("giving its output away", errno);
-  }
   return std::nullopt;
 }
 

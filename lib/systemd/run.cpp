@@ -90,6 +90,13 @@ std::vector<std::string> task_environment(char* const* environment) {
 }
 
 int run(const Options& options) {
+  if (const auto& user = options.task.user) {
+    for (const int output : {1, 2}) {
+      if (::fchown(output, user->uid, user->gid) != 0 && options.sudo.empty()) {
+        return fail(std::string("giving its output away: ") + std::strerror(errno));
+      }
+    }
+  }
   if (options.is_scope() && options.sudo.empty()) return run_scope_in_place(options);
   const auto failed = run_as_client(options, task_environment(::environ), kReport);
   return fail(failed.message);

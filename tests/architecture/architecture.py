@@ -29,8 +29,8 @@ ROOMS = {
     "storage": {"wire"},
     "engine": {"platform"},
     "service": {"wire"},
-    "doors": {"wire", "config", "platform", "keeper", "launch", "http", "container", "storage", "engine", "service"},
-    "cli": {"wire", "config", "platform", "keeper", "launch", "http", "container", "storage", "engine", "service", "doors"},
+    "doors": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "container", "storage", "engine", "service"},
+    "cli": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "container", "storage", "engine", "service", "doors"},
 }
 
 # The one room that may include a third party's headers.
