@@ -135,12 +135,16 @@ Result<SystemdLauncher> open_systemd_launcher(const RunnerOptions& options, cons
   return unavailable(reasons + probed.error().message);
 }
 
+std::string unit_of(TaskId task, bool is_service) {
+  return "hakuriver-task-" + to_string(task) + (is_service ? ".service" : ".scope");
+}
+
 StartRequest wrap_in_unit(const SystemdLauncher& launcher, StartRequest request, const TaskSpec& spec) {
   if (!request.refusal.empty()) return request;
   const bool is_service = spec.private_network || spec.private_pid || !spec.user.empty();
   const bool is_client = is_service || !launcher.sudo.empty();
   systemd::Options options;
-  options.unit = "hakuriver-task-" + to_string(request.key.task) + (is_service ? ".service" : ".scope");
+  options.unit = unit_of(request.key.task, is_service);
   options.directory = launcher.directory;
   options.exec = launcher.exec;
   options.description = describe(request);
@@ -156,6 +160,10 @@ StartRequest wrap_in_unit(const SystemdLauncher& launcher, StartRequest request,
   if (!launcher.sudo.empty() && !options.task.user) options.task.user = own_task_user();
   options.task.private_network = spec.private_network;
   options.task.private_pid = spec.private_pid;
+  // The manager removes a scope with its last process, before anybody could read from its files that memory ran out:
+  // one that is limited has a process that reads them first.
+  const bool has_control = is_client || request.memory_bytes != 0;
+  if (has_control && !is_client) options.task.account_file = options.file(".account");
   options.task.command = std::move(request.argv);
   request.argv = {launcher.program};
   const Argv words = systemd::build_run_words(options);
@@ -163,8 +171,10 @@ StartRequest wrap_in_unit(const SystemdLauncher& launcher, StartRequest request,
   for (auto& entry : request.environment) entry.insert(0, "@");
   request.cgroup = CgroupParent{};
   request.reports_start = true;
-  request.unit = is_client ? std::string() : options.unit;
-  if (!is_client) return request;
+  if (!has_control) {
+    request.unit = options.unit;
+    return request;
+  }
   request.control = {launcher.program};
   const Argv control = systemd::build_control_words(options);
   request.control.insert(request.control.end(), control.begin(), control.end());

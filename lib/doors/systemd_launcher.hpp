@@ -37,8 +37,12 @@ struct SystemdLauncher {
 // that is allowed without a password, else by the user's own manager. The error says why none of it works.
 Result<SystemdLauncher> open_systemd_launcher(const RunnerOptions& options, const RunnerHome& home);
 
+// "hakuriver-task-17.scope", or ".service".
+std::string unit_of(TaskId task, bool is_service);
+
 // The request for the same command in a unit of its own: a scope, and a service where the task asks for settings of its
-// execution. A scope's process is the keeper's, unless sudo is in between; for the others there is a control program.
+// execution. A scope is the keeper's to signal and to count, unless sudo is in between or memory is limited; for the
+// others there is a control program.
 StartRequest wrap_in_unit(const SystemdLauncher& launcher, StartRequest request, const TaskSpec& spec);
 
 }  // namespace hakuriver::doors

@@ -185,7 +185,7 @@ Result<UnitLimits> probe_scope(const SystemdLauncher& launcher) {
   const auto request = request_of(launcher, false, false, {"/bin/sleep", "60"});
   const auto started = start(request);
   const bool runs = !started.report.empty() && started.report.front() != '\0';
-  const auto limits = runs ? read_limits(started.report, request.unit) : UnitLimits{};
+  const auto limits = runs ? read_limits(started.report, unit_of(request.key.task, false)) : UnitLimits{};
   end(request, started, true);
   if (runs) return limits;
   return Error{Errc::unavailable, reason_of(started)};

@@ -56,12 +56,21 @@ void apply_report(const LiveAttempt& attempt, AttemptEnd& end) {
   }
 }
 
+std::string describe_limit_of_memory(const LiveAttempt& attempt) {
+  const auto bytes = attempt.record.memory_bytes;
+  return bytes == 0 ? "out of memory" : "out of memory at the limit of " + std::to_string(bytes) + " bytes";
+}
+
 void apply_finish(const LiveAttempt& attempt, AttemptEnd& end) {
   if (!attempt.controlled) return;
   const auto& report = attempt.controlled->report;
-  if (report.outcome) {
+  // A command that was not executed did not end: why it was not is what counts.
+  const bool was_executed = !attempt.report || attempt.report->verdict() != StartReport::Verdict::failed;
+  if (report.outcome && was_executed) {
     end.outcome = *report.outcome;
     end.message = report.message;
+    if (end.outcome.kind == OutcomeKind::oom_killed && end.message.empty())
+      end.message = describe_limit_of_memory(attempt);
   }
   if (report.cpu_microseconds) end.usage.cpu_microseconds = *report.cpu_microseconds;
   if (report.peak_bytes) end.usage.max_rss_bytes = *report.peak_bytes;

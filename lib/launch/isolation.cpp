@@ -91,6 +91,8 @@ std::optional<ExecFailure> go_on_as_second(int pipe, StartReport& report) {
   // Later it signals everything that it sees.
   if (::getpid() != 1) return ExecFailure{EIO, "making a process table: not its first process"};
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Here and not before: the process outside goes on to see its own /proc.
+  if (::unshare(CLONE_NEWNS) != 0) return failure("making mounts private");
   if (::mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return failure("making mounts private");
   if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return failure("mounting /proc");
@@ -107,7 +109,7 @@ std::optional<ExecFailure> go_on_as_second(int pipe, StartReport& report) {
 Split outside_of_private_pid(StartReport& report) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return {Side::failed, 0, failure("making a pipe")};
-  if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return {Side::failed, 0, failure("making a process table")};
+  if (::unshare(CLONE_NEWPID) != 0) return {Side::failed, 0, failure("making a process table")};
   const pid_t first = ::fork();
   if (first < 0) return {Side::failed, 0, failure("starting a process")};
   if (first == 0) {

@@ -60,6 +60,7 @@ int execute_systemd_run(const Options& options, std::vector<std::string> environ
 }
 
 int run_scope_in_place(const Options& options) {
+  if (!options.task.account_file.empty()) ::unlink(options.task.account_file.c_str());  // of an earlier attempt
   auto environment = task_environment(::environ);
   if (options.no_bus) return execute_systemd_run(options, std::move(environment));
   const auto entered = enter_scope(options);
