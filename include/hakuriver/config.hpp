@@ -66,8 +66,10 @@ struct Config {
     std::string initial_base_image = "python:3.12.10-alpine3.21";
     bool tasks_privileged = false;               // what a submission that does not say gets
     std::vector<std::string> additional_mounts;  // "HOST:CONTAINER[:OPTIONS]", where a submission does not say
-    bool allow_privileged = false;               // whether a submission may ask for it
-    std::vector<std::string> allow_mounts;       // directories of the node below which a submission may mount
+    // Whether a submission may ask for it, and below which directories of the node it may mount. None: all of it where
+    // submitters hold the token, nothing where there is none.
+    std::optional<bool> allow_privileged;
+    std::optional<std::vector<std::string>> allow_mounts;
     bool operator==(const Docker&) const = default;
   };
   struct Runner {

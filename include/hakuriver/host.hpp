@@ -34,13 +34,17 @@ struct HostOptions {
   std::string shared_dir{};           // where runners put output, as this machine sees it; empty: output is not served
   std::string token{};                // hexadecimal; empty: none is asked for, and only loopback may be listened on
   std::string reachable_address{};    // how others name this host, for the check of browsers' requests
-  std::vector<std::string> allowed_hosts{};              // further names that a browser may use
-  std::vector<std::string> allowed_origins{};            // pages elsewhere that may ask
-  std::string default_container{};                       // for submissions that name none; empty: the node itself
-  std::chrono::milliseconds report_interval{5'000};      // how often a node is heard of at least
-  std::chrono::milliseconds silence{30'000};             // a node that is silent for longer is lost
-  std::chrono::seconds keep_finished{30LL * 24 * 3600};  // finished work is forgotten after this
-  std::optional<std::chrono::seconds> forget_after{};    // a silent node is forgotten after this; none: never
+  std::vector<std::string> allowed_hosts{};                // further names that a browser may use
+  std::vector<std::string> allowed_origins{};              // pages elsewhere that may ask
+  std::string default_container{};                         // for submissions that name none; empty: the node itself
+  std::vector<std::string> default_mounts{};               // of a container whose submission does not say
+  bool default_privileged = false;                         // the same
+  bool allow_privileged = true;                            // whether a submission may ask for it
+  std::optional<std::vector<std::string>> allow_mounts{};  // below which it may mount; none: any directory
+  std::chrono::milliseconds report_interval{5'000};        // how often a node is heard of at least
+  std::chrono::milliseconds silence{30'000};               // a node that is silent for longer is lost
+  std::chrono::seconds keep_finished{30LL * 24 * 3600};    // finished work is forgotten after this
+  std::optional<std::chrono::seconds> forget_after{};      // a silent node is forgotten after this; none: never
   bool accept_restore = false;  // the database is an older copy: its unfinished tasks are lost until nodes list them
   unsigned workers = 4;         // threads that read requests
 };

@@ -175,7 +175,11 @@ inline bool shares_targets(const TaskSpec& spec) noexcept { return spec.sweep.ha
 inline Requirements requirements_of(const TaskSpec& spec, std::vector<Target> targets = {}) {
   const bool container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
   std::sort(targets.begin(), targets.end());
-  return {std::move(targets), spec.resources, container, spec.private_network, spec.private_pid, {}, spec.user};
+  // A container has a process table of its own, and a network where it is asked for.
+  const bool on_node = spec.container.empty();
+  return {
+      std::move(targets), spec.resources, container, spec.private_network && on_node, spec.private_pid && on_node, {},
+      spec.user};
 }
 
 }  // namespace v1

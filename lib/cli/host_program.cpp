@@ -126,6 +126,13 @@ HostOptions options_from(const Config& config, std::vector<HostAddress> listen, 
   options.reachable_address = config.network.host_reachable_address;
   options.allowed_hosts = config.security.allowed_hosts;
   options.allowed_origins = config.security.allowed_origins;
+  options.default_container = config.docker.default_container_name;
+  options.default_mounts = config.docker.additional_mounts;
+  options.default_privileged = config.docker.tasks_privileged;
+  const bool trusts = config.security.auth != "none";
+  options.allow_privileged = config.docker.allow_privileged.value_or(trusts);
+  options.allow_mounts = config.docker.allow_mounts;
+  if (!options.allow_mounts && !trusts) options.allow_mounts.emplace();
   options.report_interval = config.timing.heartbeat_interval;
   options.silence = config.timing.heartbeat_interval * config.timing.heartbeat_timeout_factor;
   if (config.database.keep_finished) {

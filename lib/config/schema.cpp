@@ -44,12 +44,12 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY(environment, allowed_users), Kind::list},
 
     {HAKURIVER_KEY(docker, container_dir), Kind::text, 0, 0, "", "", false},
-    {HAKURIVER_KEY(docker, default_container_name), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, default_container_name), Kind::text},
     {HAKURIVER_KEY(docker, initial_base_image), Kind::text, 0, 0, "", "", false},
-    {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no, 0, 0, "", "", false},
-    {HAKURIVER_KEY(docker, additional_mounts), Kind::list, 0, 0, "", "", false},
-    {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no, 0, 0, "", "", false},
-    {HAKURIVER_KEY(docker, allow_mounts), Kind::list, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no},
+    {HAKURIVER_KEY(docker, additional_mounts), Kind::list},
+    {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no},
+    {HAKURIVER_KEY(docker, allow_mounts), Kind::list},
 
     {HAKURIVER_KEY(runner, name), Kind::node_name},
     {HAKURIVER_KEY_AS(runner, "cores", millicores), Kind::cores},

@@ -17,7 +17,8 @@ namespace hakuriver::config {
 // Where a key's value lives.
 using Slot = std::variant<std::string*, bool*, std::uint16_t*, std::uint32_t*, std::optional<std::uint16_t>*,
                           std::optional<std::uint32_t>*, std::optional<std::uint64_t>*, std::chrono::milliseconds*,
-                          std::optional<std::chrono::milliseconds>*, std::vector<std::string>*>;
+                          std::optional<std::chrono::milliseconds>*, std::vector<std::string>*, std::optional<bool>*,
+                          std::optional<std::vector<std::string>>*>;
 
 enum class Kind : std::uint8_t {
   text,        // anything without control bytes

@@ -159,8 +159,13 @@ Status Host::start() {
   if (!reader) return reader.error();
   impl_->queries = std::make_unique<service::TaskQueries>(impl_->host, std::move(*reader), impl_->options.shared_dir);
   const service::PeopleServices services{
-      impl_->host,     *impl_->queries, impl_->follower,
-      impl_->requests, impl_->health,   {impl_->options.shared_dir, impl_->options.default_container}};
+      impl_->host,
+      *impl_->queries,
+      impl_->follower,
+      impl_->requests,
+      impl_->health,
+      {impl_->options.shared_dir, impl_->options.default_container, impl_->options.default_mounts,
+       impl_->options.default_privileged, impl_->options.allow_privileged, impl_->options.allow_mounts}};
   std::vector<service::Route> routes = service::node_routes(impl_->host);
   append(routes, service::submission_routes(services));
   append(routes, service::task_routes(services));

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
 
 #include "doors/http_caller.hpp"
+#include "doors/runner_containers.hpp"
 #include "doors/runner_home.hpp"
 #include "doors/runner_launcher.hpp"
 #include "doors/runner_setup.hpp"
@@ -82,6 +84,20 @@ Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& optio
   });
 }
 
+// A node without an engine has nothing to say of it.
+std::optional<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home,
+                                                 LogSink& log) {
+  if (options.launcher == "none") return std::nullopt;
+  auto containers = doors::open_containers(options, home);
+  if (!containers) return std::nullopt;
+  if (const auto prepared = doors::prepare_shared_data(*containers); !prepared) {
+    log.warning("no containers: " + prepared.error().message);
+    return std::nullopt;
+  }
+  log.info("containers by '" + (containers->socket.empty() ? containers->client : containers->socket) + "'");
+  return std::move(*containers);
+}
+
 void say_what_is_open(const RunnerOptions& options, const doors::TaskUsers& users, LogSink& log) {
   if (options.launcher == "none") return;
   if (doors::has_root_tasks(users)) {
@@ -104,6 +120,7 @@ struct Runner::Impl {
   std::unique_ptr<http::HttpServer> server;  // none: no socket. Stops before the service goes
 
   doors::TaskUsers users;
+  std::optional<doors::Containers> containers;
 
   Status open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health);
 };
@@ -120,6 +137,11 @@ Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher&
   wanted.world.wrap = launcher.wrap;
   wanted.world.user = users.standard;
   wanted.world.find_identity = users.find;
+  if (containers) {
+    wanted.world.contain = [own = *containers](const StartRequest& request, const TaskSpec& spec) {
+      return doors::wrap_in_container(own, request, spec);
+    };
+  }
   auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
   if (!opened) return opened.error();
   service = std::move(*opened);
@@ -142,8 +164,10 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
   if (const auto left = doors::write_marker(options->shared_dir, home->runner_id, options->name); !left) {
     log->warning("shared_dir: " + left.error().message + "; the host cannot tell whether it is shared");
   }
-  auto impl = std::make_unique<Impl>(
-      Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr, std::move(users)});
+  auto containers = find_containers(*options, *home, *log);
+  facts->containers = containers.has_value();
+  auto impl = std::make_unique<Impl>(Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr,
+                                          std::move(users), std::move(containers)});
   const ReadHealth health = make_health_reader();
   if (const auto opened = impl->open_service(*facts, *launcher, health); !opened) return opened.error();
   if (impl->options.listen_port) {

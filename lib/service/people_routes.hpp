@@ -18,6 +18,10 @@ class OutputRequests;
 struct PeopleOptions {
   std::string shared_dir;         // where output lies; empty: output is not served
   std::string default_container;  // for submissions that name none; empty: the node itself
+  std::vector<std::string> default_mounts{};
+  bool default_privileged = false;
+  bool allow_privileged = true;
+  std::optional<std::vector<std::string>> allow_mounts{};  // none: any directory
 };
 
 // What the routes share. Everything in it must outlive the routes.

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <utility>
 #include <variant>
 
+#include "hakuriver/docker_run.hpp"
 #include "service/people_routes.hpp"
 #include "wire/people.hpp"
 #include "wire/submission.hpp"
@@ -32,7 +34,42 @@ HttpReply reply_of(const Result<HostAction>& action, Era era) {
 
 // Parts that the submission left to the host.
 void fill_defaults(SubmitRequest& request, const PeopleOptions& options) {
-  if (request.default_container) request.spec.container = options.default_container;
+  TaskSpec& spec = request.spec;
+  if (request.default_container) spec.container = options.default_container;
+  if (spec.container.empty()) return;
+  if (request.default_mounts) spec.mounts = options.default_mounts;
+  if (request.default_privileged) spec.privileged = options.default_privileged;
+}
+
+bool is_allowed(const std::vector<std::string>& directories, const std::string& path) {
+  const auto holds = [&path](std::string directory) {
+    while (directory.ends_with('/')) directory.pop_back();
+    return path == directory || path.starts_with(directory + "/");
+  };
+  const bool climbs = (path + "/").find("/../") != std::string::npos;
+  return !climbs && std::any_of(directories.begin(), directories.end(), holds);
+}
+
+// What a submission asks for and may not have. What the host's own file says is allowed by that.
+Status check_container(const SubmitRequest& request, const PeopleOptions& options) {
+  const TaskSpec& spec = request.spec;
+  const bool asks = spec.privileged || !spec.mounts.empty();
+  if (spec.container.empty() && asks) {
+    return Error{Errc::invalid_argument, std::string(spec.privileged ? "privileged" : "mounts") +
+                                             ": only a container has that: name one (container)"};
+  }
+  if (spec.privileged && !request.default_privileged && !options.allow_privileged) {
+    return Error{Errc::invalid_argument, "privileged: not allowed by [docker] allow_privileged"};
+  }
+  if (request.default_mounts) return Unit{};
+  for (const auto& text : spec.mounts) {
+    const auto mount = parse_mount(text);
+    if (!mount) return Error{Errc::invalid_argument, "mounts: " + mount.error().message};
+    if (options.allow_mounts && !is_allowed(*options.allow_mounts, mount->source)) {
+      return Error{Errc::invalid_argument, "mounts: '" + mount->source + "' is not allowed by [docker] allow_mounts"};
+    }
+  }
+  return Unit{};
 }
 
 void submit(const PeopleServices& services, RouteCall call, wire::Submission submission, Era era) {
@@ -42,6 +79,10 @@ void submit(const PeopleServices& services, RouteCall call, wire::Submission sub
   }
   SubmitRequest request = std::move(std::get<SubmitRequest>(submission));
   fill_defaults(request, services.options);
+  if (const auto allowed = check_container(request, services.options); !allowed) {
+    call.responder->reply(error_reply(allowed.error()));
+    return;
+  }
   const auto key = call.request.headers.find("idempotency-key");
   if (key != call.request.headers.end() && request.submission_id.empty()) request.submission_id = key->second;
   if (!wire::is_submission_id(request.submission_id)) {
@@ -54,6 +95,14 @@ void submit(const PeopleServices& services, RouteCall call, wire::Submission sub
   event.submission_id = std::move(request.submission_id);
   event.targets = std::move(request.targets);
   event.count = request.count;
+  if (request.default_container && !request.spec.container.empty() && request.default_mounts &&
+      (request.default_privileged || !request.spec.privileged)) {
+    auto on_node = std::make_shared<TaskSpec>(request.spec);
+    on_node->container.clear();
+    on_node->mounts.clear();
+    on_node->privileged = false;
+    event.on_node = std::move(on_node);
+  }
   event.spec = std::make_shared<const TaskSpec>(std::move(request.spec));
   services.host.post(std::move(event), [responder = std::move(call.responder), era](const Result<HostAction>& action) {
     responder->reply(reply_of(action, era));

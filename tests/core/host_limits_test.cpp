@@ -77,6 +77,26 @@ TEST_CASE("the tasks of a sweep go to whichever of its targets has room, and now
   CHECK(rig.state.nodes[2].numa_use.at(1).tasks == 3);
 }
 
+TEST_CASE("a container that was nobody's wish is left out where no node has containers") {
+  HostRig rig;
+  rig.join("node1", HostRig::facts(2));
+  TaskSpec spec;
+  spec.argv = {"true"};
+  const auto on_node = std::make_shared<const TaskSpec>(spec);
+  spec.container = "box";
+  const auto contained = std::make_shared<const TaskSpec>(spec);
+  CHECK(submit(rig, contained, 1).count == 0);
+  CHECK(rig.last_refusal.error.message.find("no containers") != std::string::npos);
+  rig.send(host_event::Submit{ReplyToken{9}, {}, 7, {}, 1, contained, on_node});
+  CHECK(tasks_of(rig.orders("node1")) == 1);
+
+  NodeFacts facts = HostRig::facts(2);
+  facts.containers = true;
+  rig.join("node2", facts);
+  rig.send(host_event::Submit{ReplyToken{9}, {}, 7, {}, 1, contained, on_node});
+  CHECK(tasks_of(rig.orders("node2")) == 1);
+}
+
 TEST_CASE("a sweep of which no target can be is refused") {
   HostRig rig;
   rig.join("node1", HostRig::facts(2));

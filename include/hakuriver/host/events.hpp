@@ -36,6 +36,8 @@ struct Submit {
   std::vector<Target> targets;
   std::uint64_t count = 1;
   std::shared_ptr<const TaskSpec> spec;
+  // The same on the node itself, where the container was the host's choice: taken if no node would take the other.
+  std::shared_ptr<const TaskSpec> on_node{};
 };
 struct SayHello {
   ReplyToken token;

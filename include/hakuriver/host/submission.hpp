@@ -135,6 +135,12 @@ inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
     return;
   }
   detail::Sorted sorted = detail::sort_targets(state, event);
+  if (sorted.wanted.empty() && event.on_node) {
+    host_event::Submit plain = event;
+    plain.spec = std::move(plain.on_node);
+    plain.on_node.reset();
+    return take_submission(turn, plain);
+  }
   if (sorted.wanted.empty()) {
     std::string message = sorted.failed.size() == 1 ? sorted.failed[0].reason : "every target was refused";
     turn.out.actions.push_back(host_action::AnswerSubmission{

@@ -1,0 +1,260 @@
+#include "doors/runner_containers.hpp"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "container/child.hpp"
+#include "container/engine.hpp"
+#include "container/options.hpp"
+#include "doors/runner_setup.hpp"
+#include "engine/program_path.hpp"
+#include "platform/files.hpp"
+#include "platform/identity.hpp"
+
+namespace hakuriver::doors {
+namespace {
+
+constexpr std::string_view kUnix = "unix://";
+constexpr std::chrono::milliseconds kPatience{10'000};
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
+
+// An engine that can be asked without a client program.
+Status find_socket(Containers& containers) {
+  const std::string told = variable("DOCKER_HOST");
+  if (!told.empty() && !told.starts_with(kUnix)) {
+    return Error{Errc::not_found, "DOCKER_HOST '" + told + "' is not a Unix socket: containers must run on this node"};
+  }
+  const std::string socket = told.empty() ? "/var/run/docker.sock" : told.substr(kUnix.size());
+  auto engine = container::open_api_engine(socket);
+  if (!engine) return engine.error();
+  containers.socket = socket;
+  return Unit{};
+}
+
+Status find_client(Containers& containers) {
+  const std::string path = variable("PATH");
+  for (const std::string name : {"docker", "podman"}) {
+    const auto program = engine::find_program(name, path.empty() ? "/usr/local/bin:/usr/bin:/bin" : path);
+    if (!program) continue;
+    const auto end =
+        container::run_child({{*program, "info", "--format", "{{.ID}}"}, {"PATH=" + path, "HOME=/"}, kPatience});
+    if (!end || end->exit_code != 0) continue;
+    containers.client = *program;
+    return Unit{};
+  }
+  return Error{Errc::not_found, "no docker or podman that works is on the PATH"};
+}
+
+Status find_engine(Containers& containers) {
+  const auto at_socket = find_socket(containers);
+  if (at_socket || !variable("DOCKER_HOST").empty()) return at_socket;
+  if (find_client(containers)) return Unit{};
+  return at_socket;
+}
+
+std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+bool is_given(const TaskSpec& spec, std::string_view name) {
+  const auto has_name = [name](const auto& variable) { return variable.first == name; };
+  return std::any_of(spec.environment.begin(), spec.environment.end(), has_name);
+}
+
+// An image has its own programs, users and languages.
+bool is_of_node(const Containers& containers, std::string_view name) {
+  constexpr std::string_view kOfNode[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG"};
+  return name.starts_with("LC_") || std::find(std::begin(kOfNode), std::end(kOfNode), name) != std::end(kOfNode) ||
+         std::find(containers.node_variables.begin(), containers.node_variables.end(), name) !=
+             containers.node_variables.end();
+}
+
+bool is_below(const std::string& path, const std::string& directory) {
+  return directory == "/" || path == directory || path.starts_with(directory + "/");
+}
+
+std::string normal(const std::string& path) {
+  std::string text = std::filesystem::path(path).lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+// Also by what it really is: a link may lead out of the directories that are allowed.
+bool is_allowed(const std::vector<std::string>& directories, const std::string& path) {
+  std::error_code failed;
+  const std::string real = std::filesystem::weakly_canonical(path, failed).string();
+  const auto holds = [](const std::vector<std::string>& all, const std::string& one) {
+    return std::any_of(all.begin(), all.end(), [&one](const auto& it) { return is_below(one, normal(it)); });
+  };
+  return !failed && holds(directories, normal(path)) && holds(directories, real);
+}
+
+// Why the task is not run; empty where it is.
+std::string refuse(const Containers& containers, const TaskSpec& spec) {
+  if (spec.privileged && !containers.allow_privileged) {
+    return "privileged containers are not allowed here: [docker] allow_privileged";
+  }
+  for (const auto& text : spec.mounts) {
+    const auto mount = parse_mount(text);
+    if (!mount) return "mount " + mount.error().message;
+    const auto& own = containers.additional_mounts;
+    const bool is_own = std::find(own.begin(), own.end(), text) != own.end();
+    if (!is_own && containers.allow_mounts && !is_allowed(*containers.allow_mounts, mount->source)) {
+      return "mount '" + mount->source + "' is not allowed here: [docker] allow_mounts";
+    }
+  }
+  return {};
+}
+
+std::vector<Mount> mounts_of(const Containers& containers, const TaskSpec& spec) {
+  std::vector<Mount> mounts{{containers.shared_dir, containers.shared_dir, false}};
+  if (containers.shared_dir != "/shared") mounts.push_back({containers.shared_dir + "/shared_data", "/shared", false});
+  mounts.push_back({containers.local_temp_dir, "/local_temp", false});
+  for (const auto& text : spec.mounts) {
+    auto wanted = *parse_mount(text);
+    // What a task asks for is put in the place of what it would have.
+    std::erase_if(mounts, [&wanted](const Mount& mount) { return mount.target == wanted.target; });
+    mounts.push_back(std::move(wanted));
+  }
+  return mounts;
+}
+
+// A directory of the node as the container sees it, by the mount that fits best; else one that is meant inside.
+std::string seen_inside(const std::vector<Mount>& mounts, const std::string& directory) {
+  const Mount* best = nullptr;
+  for (const auto& mount : mounts) {
+    const bool fits = is_below(directory, mount.source);
+    if (fits && (best == nullptr || mount.source.size() > best->source.size())) best = &mount;
+  }
+  if (best == nullptr) return directory;
+  const std::string rest = best->source == "/" ? directory : directory.substr(best->source.size());
+  return best->target == "/" ? rest : best->target + rest;
+}
+
+std::vector<std::string> environment_of(const Containers& containers, const StartRequest& request,
+                                        const TaskSpec& spec) {
+  std::vector<std::string> environment;
+  for (const auto& entry : request.environment) {
+    const auto name = name_of(entry);
+    if (name == "HAKURIVER_LOCAL_TEMP_DIR") {
+      environment.emplace_back("HAKURIVER_LOCAL_TEMP_DIR=/local_temp");
+    } else if (is_given(spec, name) || !is_of_node(containers, name)) {
+      environment.push_back(entry);
+    }
+  }
+  return environment;
+}
+
+// Known by its task in what `docker ps` shows, and by its attempt, so that two never meet.
+std::string container_name(AttemptKey key) {
+  const std::string name = "hakuriver-task-" + to_string(key.task);
+  return key.attempt.value > 1 ? name + "." + std::to_string(key.attempt.value) : name;
+}
+
+container::Options options_of(const Containers& containers, const StartRequest& request, const TaskSpec& spec) {
+  container::Options options;
+  options.socket = containers.socket;
+  options.program = containers.client;
+  options.name = container_name(request.key);
+  options.owner =
+      containers.runner_id + "/" + to_string(request.key.task) + "/" + std::to_string(request.key.attempt.value);
+  options.state = containers.directory + "/" + options.name;
+  options.init = containers.init;
+  options.hakurun = containers.hakurun;
+  options.niceness = request.niceness;
+  Container& inside = options.container;
+  inside.image = image_of(spec.container);
+  inside.user = std::to_string(request.user ? request.user->uid : ::geteuid()) + ":" +
+                std::to_string(request.user ? request.user->gid : ::getegid());
+  if (request.user) inside.groups = request.user->groups;
+  inside.network = spec.private_network ? "none" : "host";
+  inside.millicores = request.millicores;
+  inside.memory_bytes = request.memory_bytes;
+  inside.cpus = request.cpus;
+  if (!request.cpus.empty()) inside.memory_node = request.numa_node;
+  inside.mounts = mounts_of(containers, spec);
+  inside.working_directory = seen_inside(inside.mounts, normal(request.working_directory));
+  inside.privileged = spec.privileged;
+  inside.no_new_privileges = request.no_new_privileges;
+  return options;
+}
+
+}  // namespace
+
+std::string image_of(const std::string& container) {
+  const bool is_reference = container.find_first_of(":/@") != std::string::npos;
+  return is_reference ? container : "hakuriver/" + container + ":base";
+}
+
+Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home) {
+  Containers containers;
+  const auto keeper = find_keeper(options);
+  if (!keeper) return keeper.error();
+  const std::string directory = keeper->substr(0, keeper->rfind('/'));
+  containers.program = directory + "/hakuriver-container";
+  containers.init = directory + "/hakuriver-container-init";
+  for (const auto& program : {containers.program, containers.init}) {
+    if (!is_program(program)) return Error{Errc::not_found, "'" + program + "' is missing"};
+  }
+  if (const auto own = platform::executable_directory(); own && is_program(*own + "/hakurun")) {
+    containers.hakurun = *own + "/hakurun";
+  }
+  if (auto found = find_engine(containers); !found) return found.error();
+  containers.directory = home.directory + "/containers";
+  if (auto made = platform::create_private_directory(containers.directory); !made) return made.error();
+  containers.runner_id = home.runner_id;
+  containers.shared_dir = normal(options.shared_dir);
+  containers.local_temp_dir = normal(options.local_temp_dir);
+  for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
+  containers.allow_privileged = options.allow_privileged;
+  containers.allow_mounts = options.allow_mounts;
+  containers.additional_mounts = options.additional_mounts;
+  return containers;
+}
+
+Status prepare_shared_data(const Containers& containers) {
+  const std::string path = containers.shared_dir + "/shared_data";
+  if (containers.shared_dir == "/shared" || ::mkdir(path.c_str(), 0777) != 0) {
+    if (containers.shared_dir == "/shared" || errno == EEXIST) return Unit{};
+    return Error{Errc::io, "cannot create '" + path + "': " + std::generic_category().message(errno)};
+  }
+  // Ours may be any umask, and whom tasks run as any user.
+  ::chmod(path.c_str(), 01777);
+  return Unit{};
+}
+
+StartRequest wrap_in_container(const Containers& containers, StartRequest request, const TaskSpec& spec) {
+  if (request.refusal.empty()) request.refusal = refuse(containers, spec);
+  if (!request.refusal.empty()) return request;
+  const auto options = options_of(containers, request, spec);
+  Argv argv{containers.program};
+  for (auto& word : container::build_run_words(options)) argv.push_back(std::move(word));
+  argv.insert(argv.end(), {"run", "--"});
+  argv.insert(argv.end(), request.argv.begin(), request.argv.end());
+  request.argv = std::move(argv);
+  request.control = {containers.program};
+  for (auto& word : container::build_common_words(options)) request.control.push_back(std::move(word));
+  request.environment = environment_of(containers, request, spec);
+  // All of this is the container's, and the client's world is nobody's.
+  request.working_directory = "/";
+  request.cpus.clear();
+  request.cgroup = {};
+  request.user.reset();
+  request.no_new_privileges = false;
+  request.niceness = 0;
+  return request;
+}
+
+}  // namespace hakuriver::doors
