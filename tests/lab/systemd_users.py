@@ -109,6 +109,29 @@ class Sudo(unittest.TestCase):
             self.cluster.wait_for_status(task, status)
 
 
+class OwnManager(unittest.TestCase):
+    """Without sudo the manager of the user itself starts units; what it may limit is up to the system."""
+
+    def test_units_of_the_users_own_manager(self):
+        INSTALLED.unlink(missing_ok=True)
+        subprocess.run(["systemctl", "start", f"user@{pwd.getpwnam(USER).pw_uid}.service"], check=True)
+        cluster = UsersCluster("systemd")
+        self.addCleanup(cluster.close)
+        cluster.start()
+        node = cluster.json("--list-nodes")["nodes"][0]
+        self.assertEqual(node["launcher"], "systemd")
+        task = cluster.submit("--memory", "100M", "--", "sh", "-c", "cat /proc/self/cgroup; sleep 1000")
+        cluster.wait_for_status(task, "running")
+        unit = f"hakuriver-task-{task}.scope"
+        cluster.wait_until(lambda: unit in cluster.client("--stdout", task, check=0).stdout, "its unit")
+        limited = [path for path in CGROUPS.rglob(f"{unit}/memory.*")
+                   if path.name in ("memory.max", "memory.limit_in_bytes") and path.read_text().strip() == "104857600"]
+        self.assertEqual("memory" in node["enforced"], bool(limited))
+        cluster.client("--kill", task, check=0)
+        cluster.wait_for_status(task, "killed")
+        self.assertFalse([path for path in CGROUPS.rglob(f"{unit}/cgroup.procs") if path.read_text()])
+
+
 class Without(unittest.TestCase):
     def test_without_root_and_sudo_the_runner_starts_and_says_what_it_has(self):
         INSTALLED.unlink(missing_ok=True)
@@ -131,6 +154,7 @@ if __name__ == "__main__":
             subprocess.run(["useradd", "--create-home", USER], check=True)
         unittest.main(argv=sys.argv[:1], verbosity=2)
     lab.enter(("systemd-nspawn", "unshare", "nsenter", "ip", "sudo", "visudo"))
-    with LabNode("users", programs=PROGRAMS, binds=[PROGRAMS.parent / "libexec", SUDOERS.parent]) as NODE:
+    with LabNode("users", programs=PROGRAMS, binds=[PROGRAMS.parent / "libexec", SUDOERS.parent],
+                 logind=True) as NODE:
         STATUS = NODE.popen(["python3", pathlib.Path(__file__).resolve(), PROGRAMS, SUDOERS, "inside"]).wait()
     sys.exit(STATUS)
