@@ -3,6 +3,7 @@
 #
 #   tests/run.sh [CMAKE_OPTION...]     BUILD_DIR and LEAST_CASES may be set; CTEST_OPTIONS goes to ctest
 #
+# With -DHAKURIVER_MACHINE_TEST=ON the tests on an emulated machine (NUMA, cgroup v2) run too.
 # On a bare Debian 12 it installs what it needs (as root, or with sudo) and says what.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,9 @@ build=${BUILD_DIR:-build/test}
 least=${LEAST_CASES:-500}
 jobs=$(nproc)
 
-.ci/install-packages build test
+sets=(build test)
+case " $* " in *" -DHAKURIVER_MACHINE_TEST=ON "*) sets+=(machine) ;; esac
+.ci/install-packages "${sets[@]}"
 
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi

@@ -1,0 +1,144 @@
+"""An emulated machine with cgroup v2 and two NUMA nodes: machine.py PROGRAMS CACHE
+
+Its kernel is Debian's, downloaded once into CACHE; its files are this machine's, read through 9p under an overlay in
+memory. It runs numa_tasks.py and powers off. Emulation is slow: a test of its own label.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import lab
+
+PATIENCE = 280  # seconds for all of it
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+CPUS_OF_NODE = 2
+NODES = 2
+
+INIT = """#!/bin/busybox sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+/bin/busybox mkdir -p /proc /sys /dev /machine /memory /root
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in $(cat /modules/order); do insmod /modules/$module; done
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 machine /machine
+mount -t tmpfs memory /memory
+mkdir /memory/upper /memory/work
+mount -t overlay -o lowerdir=/machine,upperdir=/memory/upper,workdir=/memory/work overlay /root
+for place in proc sys dev; do mount --move /$place /root/$place; done
+mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
+mount -t tmpfs memory /root/tmp
+mount -t tmpfs memory /root/run
+mkdir -p /root/run/out /root/run/programs /root/run/tests /root/dev/shm
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 out /root/run/out
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 programs /root/run/programs
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 tests /root/run/tests
+mount -t tmpfs memory /root/dev/shm
+ip link set lo up
+hostname emulated
+chroot /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 \
+    /usr/bin/python3 /run/tests/lab/numa_tasks.py /run/programs/bin >/root/run/out/log 2>&1 </root/dev/null
+echo $? >/root/run/out/status
+sync
+reboot -f
+"""
+
+
+def fetch_kernel(cache):
+    """The directory of an unpacked kernel package, one that has the modules for 9p."""
+    cache.mkdir(parents=True, exist_ok=True)
+    unpacked = cache / "kernel"
+    if not unpacked.exists():
+        listed = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True)
+        package = re.search(r"Depends: (linux-image-\S+)", listed.stdout)
+        if not package:
+            lab.skip("apt-cache knows no linux-image-amd64")
+        fetched = subprocess.run(["apt-get", "download", package.group(1)], cwd=cache, capture_output=True, text=True)
+        if fetched.returncode:
+            lab.skip(f"no kernel could be downloaded: {fetched.stderr.strip().splitlines()[-1]}")
+        fresh = pathlib.Path(tempfile.mkdtemp(dir=cache))
+        subprocess.run(["dpkg", "-x", next(cache.glob("linux-image-*.deb")), fresh], check=True)
+        fresh.rename(unpacked)
+    return unpacked
+
+
+def make_initrd(kernel, version, place):
+    """busybox, what a kernel needs to read 9p, and INIT."""
+    root = place / "initrd"
+    for directory in ("bin", "modules"):
+        (root / directory).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    subprocess.run(["depmod", "-b", kernel, version], check=True)
+    order = []
+    for module in MODULES:
+        shown = subprocess.run(["modprobe", "-d", kernel, "-S", version, "--show-depends", module], check=True,
+                               capture_output=True, text=True)
+        for line in shown.stdout.splitlines():
+            words = line.split()
+            if words[0] == "insmod" and pathlib.Path(words[1]).name not in order:
+                order.append(pathlib.Path(words[1]).name)
+                shutil.copy(words[1], root / "modules")
+    (root / "modules/order").write_text("\n".join(order) + "\n")
+    (root / "init").write_text(INIT)
+    (root / "init").chmod(0o755)
+    archive = place / "initrd.cpio"
+    names = "\n".join(str(path.relative_to(root)) for path in [root, *root.rglob("*")])
+    with open(archive, "wb") as file:
+        subprocess.run(["cpio", "--create", "--format=newc", "--quiet"], input=names.encode(), cwd=root, stdout=file,
+                       check=True)
+    return archive
+
+
+def share(tag, path, *options):
+    return ["-virtfs", ",".join(["local", f"path={path}", f"mount_tag={tag}", "security_model=none",
+                                 "multidevs=remap", *options])]
+
+
+def command(kernel, version, initrd, programs, out):
+    words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "2048",
+             "-smp", str(NODES * CPUS_OF_NODE), "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
+             "-kernel", str(kernel / f"boot/vmlinuz-{version}"), "-initrd", str(initrd), "-append",
+             "console=ttyS0 quiet panic=-1 mitigations=off nokaslr cgroup_no_v1=all"]
+    for node in range(NODES):
+        first = node * CPUS_OF_NODE
+        words += ["-object", f"memory-backend-ram,id=m{node},size=1G",
+                  "-numa", f"node,cpus={first}-{first + CPUS_OF_NODE - 1},memdev=m{node}"]
+    tests = pathlib.Path(__file__).resolve().parent.parent
+    return [*words, *share("machine", "/", "readonly=on"), *share("programs", programs.parent, "readonly=on"),
+            *share("tests", tests, "readonly=on"), *share("out", out)]
+
+
+def run(programs, cache):
+    kernel = fetch_kernel(cache)
+    version = next((kernel / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
+    with tempfile.TemporaryDirectory(prefix="hakuriver-machine-") as name:
+        place = pathlib.Path(name)
+        out = place / "out"
+        out.mkdir()
+        words = command(kernel, version, make_initrd(kernel, version, place), programs, out)
+        try:
+            console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                                     timeout=PATIENCE).stdout
+        except subprocess.TimeoutExpired as over:
+            console = (over.stdout or b"").decode(errors="replace") + f"\nno end within {PATIENCE} s"
+        print((out / "log").read_text(errors="replace") if (out / "log").exists() else console, flush=True)
+        status = out / "status"
+        if not status.exists():
+            print(console[-5000:])
+            return 1
+        return int(status.read_text())
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        lab.skip("only root can read all files for an emulated machine")
+    for program in ("qemu-system-x86_64", "busybox", "cpio", "depmod", "modprobe", "dpkg", "numactl"):
+        if not shutil.which(program):
+            lab.skip(f"{program} is not installed")
+    sys.exit(run(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()))
