@@ -50,9 +50,7 @@ void add(std::string& lines, const std::string& word, std::uint64_t number) {
 std::string describe_failure(const TaskReport& report) {
   const int error = *report.never_started;
   if (!report.failure.empty()) return report.failure;
-  if (error == ENOENT) return "command not found in the container";
-  if (error == ENOEXEC) return "not a program, or its interpreter is not in the container";
-  return std::string("cannot be executed in the container: ") + std::strerror(error);
+  return std::string("the command cannot be executed in the container: ") + std::strerror(error);
 }
 
 // Lack of something on the node, which another attempt may find again.

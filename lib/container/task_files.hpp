@@ -16,7 +16,7 @@ namespace hakuriver::container {
 struct TaskReport {
   bool is_started = false;
   std::optional<int> never_started{};  // the errno
-  std::string failure{};               // why; by whoever asked the engine
+  std::string failure{};               // why; by whoever asked the engine, or knows the command
   std::optional<int> exited{};
   std::optional<int> signaled{};
   std::optional<std::uint64_t> cpu_microseconds{};

@@ -92,9 +92,9 @@ bool is_cancelled(const TaskFiles& files, Failure& failure) {
   return true;
 }
 
-// False, and why, where no container runs.
+// False, and why, where no container runs. `executed` is the word that the init executes.
 bool start(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
-           const std::vector<std::string>& environment, Failure& failure) {
+           const std::vector<std::string>& environment, std::string& executed, Failure& failure) {
   const std::string& name = options.container.image;
   if (const Mount* missing = find_missing(options.container.mounts)) {
     failure = {EACCES, "mount '" + missing->source + "': there is no such file or directory on this node"};
@@ -107,6 +107,7 @@ bool start(Engine& engine, const Options& options, TaskFiles& files, const TaskS
                          : engine_failure(image.error(), "image '" + name + "'");
     return false;
   }
+  executed = image->entrypoint.empty() ? options.command.front() : image->entrypoint.front();
   if (const auto noted = files.note_asked(); !noted) {
     failure = {EIO, noted.error().message};
     return false;
@@ -136,6 +137,26 @@ void wait_for_end(Engine& engine, const std::string& name) {
   }
 }
 
+std::string quoted(const std::string& word) {
+  std::string text = word.substr(0, 256);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
+  return "'" + text + "'";
+}
+
+std::string describe(int error, const std::string& word) {
+  if (error == ENOENT || error == ENOTDIR) return quoted(word) + ": command not found in the container";
+  if (error == ENOEXEC) return quoted(word) + ": not a program, or its interpreter is not in the container";
+  return quoted(word) + ": cannot be executed in the container: " + std::generic_category().message(error);
+}
+
+// The init knows the number only. Where this fails, whoever finishes the attempt has words of its own.
+void name_failure(const TaskFiles& files, const std::string& word) {
+  const auto report = files.report();
+  if (!report.never_started || !report.failure.empty()) return;
+  static_cast<void>(files.note_failure(*report.never_started, describe(*report.never_started, word)));
+}
+
 int status_of(const TaskReport& report) {
   if (report.exited) return *report.exited;
   if (report.signaled) return 128 + *report.signaled;
@@ -148,13 +169,15 @@ int status_of(const TaskReport& report) {
 TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
                  const std::vector<std::string>& environment) {
   Failure failure;
-  if (!start(engine, options, files, streams, environment, failure)) {
+  std::string executed;
+  if (!start(engine, options, files, streams, environment, executed, failure)) {
     if (const auto noted = files.note_failure(failure.error, failure.message); !noted) {
       failure.message += "; " + noted.error().message;
     }
     return {failure.error == EACCES ? kNotExecutable : kNodeFault, std::move(failure.message)};
   }
   wait_for_end(engine, options.name);
+  name_failure(files, executed);
   return {status_of(files.report()), {}};
 }
 

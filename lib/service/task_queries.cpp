@@ -6,13 +6,13 @@
 #include <map>
 #include <mutex>
 #include <thread>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "hakuriver/duration.hpp"
 #include "hakuriver/host/views.hpp"
 #include "service/runner_start.hpp"
+#include "service/task_launcher.hpp"
 
 namespace hakuriver::service {
 
@@ -120,8 +120,7 @@ TaskView make_view(const LiveFacts& facts, StoredTask stored, const std::string&
   view.kill_requested = facts.kill_requested;
   view.started_at = facts.started_at;
   view.message = facts.message;
-  view.launcher = facts.launcher;
-  view.enforced = facts.enforced;
+  set_launcher(view, facts.launcher, facts.enforced);
   if (!view.target && facts.numa_node) view.target = Target{facts.node, facts.numa_node};
   if (stored.end) add_end(view, *stored.end);
   view.stdout_path = stdout_path_of(shared_dir, {view.id, view.attempt});
@@ -277,7 +276,7 @@ void TaskQueries::Impl::add_limits(std::vector<TaskView>& views) {
   if (!known) return;
   for (auto& view : views) {
     const auto found = known->find(view.node);
-    if (found != known->end()) std::tie(view.launcher, view.enforced) = found->second;
+    if (found != known->end()) set_launcher(view, found->second.first, found->second.second);
   }
 }
 

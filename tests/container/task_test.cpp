@@ -37,6 +37,7 @@ class FakeEngine : public Engine {
   }
   Status wait(const std::string&) override {
     state_.status = "exited";
+    if (while_waiting) while_waiting();
     return Unit{};
   }
   Status pause(const std::string&) override { return say("pause"); }
@@ -50,6 +51,7 @@ class FakeEngine : public Engine {
     return Unit{};
   }
 
+  std::function<void()> while_waiting;
   Container container;
   Argv command;
   std::vector<std::string> environment;
@@ -117,8 +119,10 @@ TEST_CASE("what the init reported is what the keeper is told") {
       {"started\nexited 1\n", true, kOom},
       {"started\nexited 0\n", true, "exited 0\n"},
       {"started\n", false, "signaled 9\n"},
-      {"never_started 2\n", false, "exited 127\nmessage command not found in the container\n"},
-      {"never_started 8\n", false, "exited 126\nmessage not a program, or its interpreter is not in the container\n"},
+      {"never_started 2\n", false,
+       "exited 127\nmessage the command cannot be executed in the container: No such file or directory\n"},
+      {"never_started 8\n", false,
+       "exited 126\nmessage the command cannot be executed in the container: Exec format error\n"},
       {"never_started 11 the engine is away\n", false, "never_started 11 the engine is away\n"},
       {"garbage\nexited x\nexited\nstarted\nexited 4\n", false, "exited 4\n"},
   };
@@ -133,6 +137,14 @@ TEST_CASE("what the init reported is what the keeper is told") {
     CHECK(rig.engine.said == std::vector<std::string>{"remove"});
     CHECK_FALSE(std::filesystem::exists(rig.directory / "task"));
   }
+}
+
+TEST_CASE("a command that cannot be executed is named") {
+  Rig rig;
+  rig.engine.while_waiting = [&rig] { rig.report("never_started 2\n"); };
+  CHECK(rig.run().exit_status == 127);
+  REQUIRE(rig.finish(&rig.engine));
+  CHECK(rig.told == "exited 127\nmessage '/entry': command not found in the container\n");
 }
 
 TEST_CASE("a missing mount or image is the task's fault, and named") {

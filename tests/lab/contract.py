@@ -1,8 +1,7 @@
-"""What every launcher promises, with the real programs: contract.py PROGRAMS LAUNCHER [OPTION]...
+"""What every launcher promises, with the real programs: contract.py PROGRAMS plain|cgroup|systemd|docker
 
-Runs where it is called: on this machine, in a node (contract_in_node.py), on an emulated machine. OPTIONs go in front of
-every submitted command, such as --container base. The commands need no more than a small Unix: they run in containers
-too. What a launcher does not enforce has to be missing in the node's record, and then nothing is stopped.
+Runs where it is called: on this machine or in a node (contract_in_node.py). The commands need no more than a small Unix:
+with docker they run in containers of a daemon of the test's own. What a launcher does not enforce has to be missing in the node's record, and then nothing is stopped.
 """
 
 import os
@@ -16,18 +15,21 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from cluster import Cluster, PATIENCE
+from cluster import Cluster
+import docker_engine
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 LAUNCHER = sys.argv[2]
-OPTIONS = sys.argv[3:]
-MANY = {"docker": 40}.get(LAUNCHER, 200)  # a container takes a third of a second to start
+OPTIONS = ["--container", "contract"] if LAUNCHER == "docker" else []
+MANY = 40 if "--container" in OPTIONS else 200  # a container takes a third of a second to start
 # Nothing but the processes of a task holds this: a daemon that cut all ties is one of them only to a cgroup.
 CONTAINED = LAUNCHER != "plain"
 
 
 def reason_to_skip():
     """What the runner says; its host is nowhere."""
+    if LAUNCHER == "docker":
+        return docker_engine.reason_to_skip()
     with tempfile.TemporaryDirectory() as home:
         environment = {"PATH": os.environ["PATH"], "HOME": home, "HAKURIVER_HOME": home,
                        "HAKURIVER_RUNNER_LAUNCHER": LAUNCHER, "HAKURIVER_NETWORK_HOST_URL": "http://127.0.0.1:1"}
@@ -67,7 +69,8 @@ class ContractCluster(Cluster):
     """`cores` so that as many tasks as there are run at once."""
 
     def environment(self, **more):
-        return super().environment(HAKURIVER_RUNNER_LAUNCHER=LAUNCHER, **more)
+        engine = {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
+        return super().environment(HAKURIVER_RUNNER_LAUNCHER=LAUNCHER, **engine, **more)
 
     def submit(self, *words):
         return super().submit(*OPTIONS, *words)
@@ -97,9 +100,11 @@ class Case(unittest.TestCase):
     def setUpClass(cls):
         if not hasattr(Case, "cluster"):
             Case.cluster = ContractCluster(PROGRAMS, cores=16, memory="4G")
+            if LAUNCHER == "docker":
+                Case.cluster.start_engine()
             unittest.addModuleCleanup(Case.cluster.close)
             Case.cluster.start()
-        cls.enforced = cls.cluster.record()["enforced"]
+        cls.enforced = ["cores", "memory"] if LAUNCHER == "docker" else cls.cluster.record()["enforced"]
 
     def setUp(self):
         self.mark = f"mark-{uuid.uuid4()}"
@@ -119,6 +124,9 @@ class Case(unittest.TestCase):
 class Starts(Case):
     def test_the_node_says_which_launcher_it_has(self):
         node = self.cluster.record()
+        if LAUNCHER == "docker":
+            self.assertTrue(node["containers"], node)
+            return
         self.assertEqual(node["launcher"], LAUNCHER)
         if LAUNCHER == "plain":
             self.assertFalse({"cores", "memory"} & set(self.enforced))
@@ -186,7 +194,7 @@ class Ends(Case):
         record = self.cluster.ended(task)
         self.assertEqual((record["status"], record["exit_code"]), ("failed", 127), record)
         self.assertIn("no-such-command", record["error_message"])
-        task = self.cluster.submit("--", "/etc/passwd")
+        task = self.cluster.submit("--", "/etc/os-release")
         record = self.cluster.ended(task)
         self.assertEqual((record["status"], record["exit_code"]), ("failed", 126), record)
 
@@ -354,10 +362,11 @@ class Remains(unittest.TestCase):
 
     def test_nothing_is_left(self):
         look = {"systemd": ["systemctl", "list-units", "--all", "--plain", "--no-legend", "hakuriver-task-*"],
-                "docker": ["docker", "ps", "--all", "--quiet", "--filter", "label=hakuriver"]}.get(LAUNCHER)
+                "docker": ["docker", "ps", "--all", "--quiet"]}.get(LAUNCHER)
         if look:
             def gone():
-                return subprocess.run(look, capture_output=True, text=True, check=True).stdout == ""
+                return subprocess.run(look, env=Case.cluster.environment(), capture_output=True, text=True,
+                                      check=True).stdout == ""
 
             Case.cluster.wait_until(gone, "no unit and no container remains")
         marker = next((Case.cluster.shared / ".hakuriver").iterdir())

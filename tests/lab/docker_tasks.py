@@ -73,7 +73,8 @@ class Tasks(unittest.TestCase):
                      "HAKURIVER_LOCAL_TEMP_DIR=/local_temp"):
             self.assertIn(line, lines)
         self.assertFalse([line for line in lines if line.startswith(("LC_ALL=", "HAKURIVER_CONFIG=", "DOCKER_HOST="))])
-        self.assertGreater(status["cpu_microseconds"] if "cpu_microseconds" in status else 1, 0)
+        self.assertEqual((status["launcher"], set(status["enforced"]) >= {"cores", "memory"}), ("docker", True))
+        self.assertGreater(status["cpu_microseconds"], 0)
 
     def test_files_are_the_same_as_on_the_node(self):
         (self.cluster.shared / "relative.txt").write_text("shared\n")
