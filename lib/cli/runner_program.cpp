@@ -17,6 +17,7 @@
 #include "cli/hakurun_signals.hpp"
 #include "cli/listen_address.hpp"
 #include "cli/options.hpp"
+#include "cli/runner_dry_run.hpp"
 #include "cli/table.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/runner.hpp"
@@ -41,6 +42,10 @@ constexpr Option kOptions[] = {
      .value = "NAME",
      .help = "how tasks are started: auto, systemd, cgroup, plain, or none (for benchmarks)"},
     {.name = "stop-tasks", .help = "end the tasks that run here when the runner is asked to stop"},
+    {.name = "dry-run", .help = "print the command line that would stand for the command behind '--', and do nothing"},
+    {.name = "cores", .value = "N", .help = "with --dry-run: logical CPUs"},
+    {.name = "memory", .value = "SIZE", .help = "with --dry-run: such as 8G"},
+    {.name = "numa", .value = "N", .help = "with --dry-run: the NUMA node to be bound to"},
     {.name = "version", .help = "print the version"},
     {.name = "help", .letter = 'h', .help = "print this"},
 };
@@ -50,6 +55,7 @@ void print_help(std::ostream& out) {
          "  hakuriver.runner                        work for the host on this machine\n"
          "  hakuriver.runner --host http://10.0.0.1:8000\n"
          "  hakuriver.runner --config cluster.toml --name gpu-1\n"
+         "  hakuriver.runner --dry-run --cores 2 --numa 0 -- ./solve\n"
          "\n"
          "Usage: hakuriver.runner [OPTIONS]\n"
          "\n"
@@ -227,6 +233,16 @@ int run(const CommandLine& line, const std::vector<std::string>& environment, St
   return status;
 }
 
+int dry_run(const CommandLine& line, const std::vector<std::string>& environment, Streams streams) {
+  const auto loaded = load(line, environment);
+  if (!loaded) return fail(streams.err, loaded.error().message);
+  const bool has_systemd = ::access("/run/systemd/system", F_OK) == 0;  // sd_booted(3)
+  const auto argv = build_dry_run(line, loaded->config, has_systemd, ::geteuid() == 0);
+  if (!argv) return fail(streams.err, argv.error().message);
+  streams.out << shell_quote(*argv) << "\n";
+  return kExitGood;
+}
+
 }  // namespace
 
 int runner_program(std::span<const std::string> words, const std::vector<std::string>& environment, Streams streams) {
@@ -239,6 +255,10 @@ int runner_program(std::span<const std::string> words, const std::vector<std::st
   if (line->has("version")) {
     streams.out << "hakuriver.runner " HAKURIVER_VERSION "\n";
     return kExitGood;
+  }
+  if (line->has("dry-run")) return dry_run(*line, environment, streams);
+  for (const std::string_view name : {"cores", "memory", "numa"}) {
+    if (line->has(name)) return fail(streams.err, "--" + std::string(name) + " is for --dry-run only");
   }
   if (!line->rest.empty()) return fail(streams.err, "'" + line->rest[0] + "': expected options only (see --help)");
   return run(*line, environment, streams);

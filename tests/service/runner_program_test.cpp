@@ -44,6 +44,25 @@ TEST_CASE("help begins with examples and tells every option") {
   CHECK(run({"--version"}, {}).out == "hakuriver.runner " HAKURIVER_VERSION "\n");
 }
 
+TEST_CASE("a dry run shows the line, numactl in front of the command inside the unit, and makes nothing") {
+  const test::ScratchDirectory scratch;
+  const std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path + "/home"};
+  const std::vector<std::string> task{"--dry-run", "--cores", "2", "--memory", "1G", "--numa", "0", "--", "./a", "b c"};
+  const auto with = [&](const std::string& launcher) {
+    std::vector<std::string> words{"--launcher", launcher};
+    words.insert(words.end(), task.begin(), task.end());
+    return run(words, environment);
+  };
+  CHECK(with("plain").out == "numactl --cpunodebind=0 --membind=0 -- ./a 'b c'\n");
+  const auto unit = with("systemd");
+  CHECK(unit.status == 0);
+  CHECK(unit.out.find("systemd-run --scope --collect --unit=hakuriver-task-0 ") != std::string::npos);
+  CHECK(
+      unit.out.ends_with(" --property=CPUQuota=200% --property=MemoryMax=1073741824 --property=MemorySwapMax=0 --quiet "
+                         "-- numactl --cpunodebind=0 --membind=0 -- ./a 'b c'\n"));
+  CHECK_FALSE(std::filesystem::exists(scratch.path + "/home"));
+}
+
 TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes nothing") {
   struct Row {
     std::vector<std::string> words;
@@ -57,6 +76,10 @@ TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes 
       {{"--name", "a/b"}, {}, "'a/b'"},
       {{"--listen", "8001"}, {}, "'8001'"},
       {{"--launcher", "docker"}, {}, "launcher 'docker'"},
+      {{"--dry-run"}, {}, "--dry-run: expected a command behind '--'"},
+      {{"--dry-run", "--numa", "x", "--", "true"}, {}, "--numa 'x'"},
+      {{"--dry-run", "--memory", "x", "--", "true"}, {}, "--memory: "},
+      {{"--cores", "2"}, {}, "--cores is for --dry-run only"},
       {{}, {"HAKURIVER_RUNNER_LAUNCHER=docker"}, "launcher 'docker'"},
       {{"a\033[31m\nb"}, {}, "'a\\x1b[31m\\nb'"},
       {{"--config", "/no/such.toml"}, {}, "'/no/such.toml'"},
