@@ -1,7 +1,8 @@
 """What every launcher promises, with the real programs: contract.py PROGRAMS plain|cgroup|systemd|docker
 
 Runs where it is called: on this machine or in a node (contract_in_node.py). The commands need no more than a small Unix:
-with docker they run in containers of a daemon of the test's own. What a launcher does not enforce has to be missing in the node's record, and then nothing is stopped.
+with docker they run in containers of a daemon of the test's own. What a launcher does not enforce has to be missing in
+the node's record, and then nothing is stopped.
 """
 
 import os
@@ -21,7 +22,7 @@ import docker_engine
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 LAUNCHER = sys.argv[2]
 OPTIONS = ["--container", "contract"] if LAUNCHER == "docker" else []
-MANY = 40 if "--container" in OPTIONS else 200  # a container takes a third of a second to start
+MANY = 40 if LAUNCHER == "docker" else 200  # a container takes a third of a second to start
 # Nothing but the processes of a task holds this: a daemon that cut all ties is one of them only to a cgroup.
 CONTAINED = LAUNCHER != "plain"
 
@@ -68,9 +69,18 @@ def _stat(pid):
 class ContractCluster(Cluster):
     """`cores` so that as many tasks as there are run at once."""
 
+    engine = None
+
+    def start_engine(self):
+        self.engine = docker_engine.DockerEngine()
+        unittest.addModuleCleanup(self.engine.close)
+        self.engine.__enter__()
+        self.engine.import_image("hakuriver/contract:base")
+
     def environment(self, **more):
-        engine = {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
-        return super().environment(HAKURIVER_RUNNER_LAUNCHER=LAUNCHER, **engine, **more)
+        if self.engine:  # what the node has for other tasks does not matter
+            return super().environment(HAKURIVER_RUNNER_LAUNCHER="plain", DOCKER_HOST=self.engine.host, **more)
+        return super().environment(HAKURIVER_RUNNER_LAUNCHER=LAUNCHER, **more)
 
     def submit(self, *words):
         return super().submit(*OPTIONS, *words)
