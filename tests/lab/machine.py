@@ -50,16 +50,24 @@ reboot -f
 """
 
 
+def find_package():
+    listed = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True)
+    found = re.search(r"Depends: (linux-image-\S+)", listed.stdout)
+    return found.group(1) if found else None
+
+
 def fetch_kernel(cache):
     """The directory of an unpacked kernel package, one that has the modules for 9p."""
     cache.mkdir(parents=True, exist_ok=True)
     unpacked = cache / "kernel"
     if not unpacked.exists():
-        listed = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True)
-        package = re.search(r"Depends: (linux-image-\S+)", listed.stdout)
+        package = find_package()
+        if not package:  # the lists of a fresh image are empty
+            subprocess.run(["apt-get", "update", "--quiet"], capture_output=True, check=False)
+            package = find_package()
         if not package:
             lab.skip("apt-cache knows no linux-image-amd64")
-        fetched = subprocess.run(["apt-get", "download", package.group(1)], cwd=cache, capture_output=True, text=True)
+        fetched = subprocess.run(["apt-get", "download", package], cwd=cache, capture_output=True, text=True)
         if fetched.returncode:
             lab.skip(f"no kernel could be downloaded: {fetched.stderr.strip().splitlines()[-1]}")
         fresh = pathlib.Path(tempfile.mkdtemp(dir=cache))
