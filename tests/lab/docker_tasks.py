@@ -6,6 +6,8 @@ Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the en
 import json
 import os
 import pathlib
+import pwd
+import shutil
 import signal
 import sys
 import unittest
@@ -215,6 +217,15 @@ class Tasks(unittest.TestCase):
         finally:
             self.engine.docker("rm", "-f", "mine")
 
+    def test_another_user_is_one_inside_too(self):
+        self.cluster.home.chmod(0o755)
+        nobody = pwd.getpwnam("nobody").pw_uid
+        status, out, err = self.run_task("sh", "-c", "id -u; echo x > /shared/by_nobody; echo done > /dev/stderr",
+                                         options=("--container", "box", "--user", "nobody"))
+        self.assertEqual((status["exit_code"], out, err), (0, f"{nobody}\n", "done\n"), status["error_message"])
+        self.assertEqual((self.cluster.shared / "shared_data/by_nobody").stat().st_uid, nobody)
+        self.assertEqual(pathlib.Path(status["stdout_path"]).stat().st_uid, nobody)
+
     def test_only_a_container_has_rights_and_mounts(self):
         for option in (["--privileged"], ["--mount", "/a:/b"]):
             done = self.cluster.client(*option, "--container", "NULL", "--", "true", check=2)
@@ -250,6 +261,49 @@ class Defaults(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(key, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+
+class CommandCluster(DockerCluster):
+    """Its runner finds no socket, only a client program."""
+
+    def environment(self, **more):
+        environment = super().environment(**more)
+        del environment["DOCKER_HOST"]
+        return environment | {"PATH": f"{self.engine.home}/bin:{environment['PATH']}"}
+
+
+@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+class ByCommand(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = DockerEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.__enter__()
+        cls.engine.import_image("hakuriver/box:base")
+        client = cls.engine.home / "bin/docker"
+        client.parent.mkdir()
+        client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {cls.engine.host} "$@"\n')
+        client.chmod(0o755)
+        cls.cluster = CommandCluster(cls.engine)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def test_a_task_by_the_client_program(self):
+        task = self.cluster.client("--wait", "--container", "box", "--env", "A=b c", "--env", "HOME=/of/task", "--",
+                                   "sh", "-c", 'echo "$A $HOME"; exit 3').stdout.strip()
+        self.assertEqual(self.cluster.status(task)["exit_code"], 3)
+        self.assertEqual(self.cluster.client("--stdout", task, check=0).stdout, "b c /of/task\n")
+        self.assertEqual(self.engine.names(), set())
+
+    def test_pause_and_kill_by_the_client_program(self):
+        task = self.cluster.submit(*BOX, "sleep", "1000")
+        self.cluster.inspect(task)
+        self.cluster.wait_for_status(task, "running")
+        self.cluster.client("--pause", task, check=0)
+        self.cluster.wait_for_status(task, "paused")
+        self.cluster.client("--kill", task, check=0)
+        self.cluster.wait_for_status(task, "killed")
+        self.assertEqual(self.engine.names(), set())
 
 
 if __name__ == "__main__":
