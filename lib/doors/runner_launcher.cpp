@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "doors/isolation.hpp"
 #include "doors/runner_setup.hpp"
 #include "doors/systemd_launcher.hpp"
 #include "keeper/cgroup_probe.hpp"
@@ -47,6 +48,18 @@ Result<CgroupParent> open_cgroups(const RunnerOptions& options, const RunnerHome
   return probed;
 }
 
+// What systemd has of its own.
+Launcher isolated(Launcher launcher, const RunnerOptions& options) {
+  auto isolation = detect_isolation(options);
+  launcher.private_network = isolation.private_network;
+  launcher.private_pid = isolation.private_pid;
+  if (!launcher.private_network && !launcher.private_pid) return launcher;
+  launcher.wrap = [isolation = std::move(isolation)](const StartRequest& request, const TaskSpec& spec) {
+    return wrap_in_namespaces(isolation, request, spec);
+  };
+  return launcher;
+}
+
 Result<Launcher> open_cgroup_launcher(const RunnerOptions& options, const RunnerHome& home) {
   auto parent = open_cgroups(options, home);
   if (!parent) return parent.error();
@@ -54,7 +67,7 @@ Result<Launcher> open_cgroup_launcher(const RunnerOptions& options, const Runner
   launcher.limits_cores = parent->limits_cores;
   launcher.limits_memory = parent->limits_memory;
   launcher.cgroup = std::move(*parent);
-  return launcher;
+  return isolated(std::move(launcher), options);
 }
 
 Result<Launcher> open_unit_launcher(const RunnerOptions& options, const RunnerHome& home) {
@@ -92,14 +105,15 @@ Launcher choose_best(const RunnerOptions& options, const RunnerHome& home, LogSi
     reasons += "; not " + name + ": " + (launcher ? limits_of(*launcher) : launcher.error().message);
   }
   log.info("launcher plain: neither cores nor memory are limited" + reasons);
-  return Launcher{.name = "plain"};
+  return isolated(Launcher{.name = "plain"}, options);
 }
 
 }  // namespace
 
 Result<Launcher> choose_launcher(const RunnerOptions& options, const RunnerHome& home, LogSink& log) {
   if (options.launcher == "auto") return choose_best(options, home, log);
-  if (options.launcher != "cgroup" && options.launcher != "systemd") return Launcher{.name = options.launcher};
+  if (options.launcher == "plain") return isolated(Launcher{.name = options.launcher}, options);
+  if (options.launcher == "none") return Launcher{.name = options.launcher};
   auto launcher =
       options.launcher == "cgroup" ? open_cgroup_launcher(options, home) : open_unit_launcher(options, home);
   if (!launcher) {

@@ -17,7 +17,7 @@ USAGE = (["--nosuch"], ["--target", "node1:x", "--", "true"], ["--cores", "x", "
          ["--list-tasks", "--state", "frob"], ["--cwd", "rel", "--", "pwd"], ["--", ""],
          ["--name", "a" * 5000, "--", "true"], ["--privileged", "--container", "NULL", "--", "true"])
 REFUSED = (["--target", "nope", "--", "true"], ["--target", "node1:9", "--", "true"], ["--cores", "9", "--", "true"],
-           ["--container", "env", "--", "true"], ["--private-network", "--", "true"], ["--memory", "100T", "--", "true"])
+           ["--container", "env", "--", "true"], ["--memory", "100T", "--", "true"])
 UNKNOWN = (["--status", "12"], ["--stdout", "12"], ["--kill", "12"], ["--health", "nope"], ["--drain", "nope"])
 CONFIGURATIONS = ("[network]\nhost_prt = 1\n", "[network]\nhost_port = 99999\n", "[netw", "\xff\n",
                   '[security]\nauth = "none"\n[network]\nhost_bind_ip = "0.0.0.0"\n',
