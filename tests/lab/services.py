@@ -131,6 +131,17 @@ class Services(unittest.TestCase):
         self.node.reboot()
         self.node.wait_until_online()
         self.node.wait_for_status(task, "failed")
+        # systemd ends all processes on its way down: that may have been told before the runner's turn came.
+        record = self.node.json("--status", task)
+        self.assertTrue(record["exit_code"] in (-15, -9) or "restarted" in record["error_message"], record)
+        self.assert_good_units()
+
+    def test_after_a_loss_of_power_both_run_and_tasks_of_before_have_failed(self):
+        task = self.begin("never", 0)
+        self.node.kill()
+        self.node.start()
+        self.node.wait_until_online()
+        self.node.wait_for_status(task, "failed")
         self.assertIn("restarted", self.node.json("--status", task)["error_message"])
         self.assert_good_units()
         self.node.client("--wait", "--", "true")
