@@ -14,7 +14,7 @@ import tempfile
 
 import lab
 
-PATIENCE = 280  # seconds for all of it
+PATIENCE = 500  # seconds for all of it
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 CPUS_OF_NODE = 2
 NODES = 2
