@@ -22,9 +22,9 @@ bool holds(const Argv& argv, const std::string& word) {
 TEST_CASE("a quota counts hundredths of one CPU") {
   const std::vector<std::pair<std::uint64_t, std::string>> table{
       {1, "0.1%"}, {10, "1%"}, {125, "12.5%"}, {1000, "100%"}, {1500, "150%"}, {4000, "400%"}, {128'000, "12800%"}};
-  for (const auto& [millicores, text] : table) {
-    CAPTURE(millicores);
-    CHECK(cpu_quota(millicores) == text);
+  for (const auto& row : table) {
+    CAPTURE(row.first);
+    CHECK(cpu_quota(row.first) == row.second);
   }
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("what only some versions of systemd know is given to those") {
   CHECK(holds(scope(252), "--property=OOMPolicy=continue"));
   CHECK_FALSE(holds(scope(253), "--expand-environment=no"));
   CHECK(holds(scope(254), "--expand-environment=no"));
-  for (const std::uint32_t version : {0, 252, 257}) CHECK(scope(version).back() == "$HOME");
+  for (const std::uint32_t version : {0u, 252u, 257u}) CHECK(scope(version).back() == "$HOME");
 }
 
 TEST_CASE("a service says all that it has") {
