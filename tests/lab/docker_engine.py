@@ -94,6 +94,9 @@ class DockerEngine:
             if names:
                 self.docker("rm", "-f", *names, check=False)
         self._stop()
+        for mount in sorted((line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+                             if line.split()[1].startswith(f"{self.home}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def docker(self, *words, check=True, stdin=None):
@@ -116,4 +119,10 @@ class DockerEngine:
                 self.docker("import", *words, "-", name, stdin=tar.stdout)
 
     def names(self):
-        return set(self.docker("ps", "-a", "--format", "{{.Names}}").stdout.split())
+        end = time.monotonic() + PATIENCE
+        while True:  # the daemon fails to list what goes at that moment
+            done = self.docker("ps", "-a", "--format", "{{.Names}}", check=False)
+            if done.returncode == 0:
+                return set(done.stdout.split())
+            if time.monotonic() > end:
+                raise RuntimeError(f"docker ps: {done.stderr}")

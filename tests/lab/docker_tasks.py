@@ -37,9 +37,15 @@ class DockerCluster(Cluster):
 
     def inspect(self, task):
         """What the daemon has of a task's container, once it runs."""
-        name = f"hakuriver-task-{task}"
-        self.wait_until(lambda: name in self.engine.names(), f"container {name}")
-        return json.loads(self.engine.docker("inspect", name).stdout)[0]
+        name, found = f"hakuriver-task-{task}", []
+
+        def is_there():
+            done = self.engine.docker("inspect", name, check=False)
+            found[:] = json.loads(done.stdout) if done.returncode == 0 else []
+            return found and found[0]["State"]["Status"] in ("running", "paused")
+
+        self.wait_until(is_there, f"container {name}")
+        return found[0]
 
 
 class Tasks(unittest.TestCase):
@@ -196,14 +202,14 @@ class Tasks(unittest.TestCase):
         self.cluster.inspect(task)
         self.cluster.runners["node1"].stop(signal.SIGKILL)
         home = str(self.cluster.home).encode()
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            program = words.split(b"\0")[0]
-            if home in words and program.endswith((b"hakuriver-keeper", b"hakuriver-container")):
-                os.kill(int(entry.name), signal.SIGKILL)
+        for name in (b"hakuriver-keeper", b"hakuriver-container"):  # in this order, or the keeper starts another
+            for entry in pathlib.Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (entry / "cmdline").read_bytes()
+                    if home in words and words.split(b"\0")[0].endswith(name):
+                        os.kill(int(entry.name), signal.SIGKILL)
+                except OSError:  # it has ended
+                    pass
         self.cluster.start_runner("node1")
         self.cluster.wait_for_nodes(["node1"])
         self.cluster.wait_until(lambda: self.cluster.status(task)["status"] not in ("running", "lost"), "its end")
