@@ -52,7 +52,9 @@ TEST_CASE("words that mean nothing are named") {
       {{"--cpus", "1,,2", "--", "true"}, "--cpus '1,,2': expected something else"},
       {{"--cpus", "8192", "--", "true"}, "--cpus '8192': expected something else"},
       {{"--report-fd", "99999", "--", "true"}, "--report-fd '99999': expected something else"}};
-  for (const auto& [words, message] : table) {
+  for (const auto& row : table) {
+    const auto& words = row.first;
+    const auto& message = row.second;
     CAPTURE(message);
     const auto read = parse_exec_options(words);
     REQUIRE_FALSE(read);

@@ -86,7 +86,9 @@ TEST_CASE("words that mean nothing are named") {
       {{"--millicores", "one", "kill"}, "--millicores 'one': expected a number"},
       {{"--what", "x", "--unit", "u.scope", "--directory", "/d", "--exec", "/e", "run", "--", "x"},
        "'--what' is no option"}};
-  for (const auto& [words, message] : table) {
+  for (const auto& row : table) {
+    const auto& words = row.first;
+    const auto& message = row.second;
     CAPTURE(message);
     const auto read = parse_options(words);
     REQUIRE_FALSE(read);
