@@ -1,6 +1,7 @@
 #include "systemd/control.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,43 +16,39 @@ namespace {
 
 constexpr int kDone = 0;
 constexpr int kNotYet = 75;  // EX_TEMPFAIL
-constexpr int kSteps = 20;   // of kStep: what a scope's leftovers have between TERM and KILL
-constexpr timespec kStep{0, 100'000'000};
+constexpr int kSteps = 200;  // of kStep: what a scope's leftovers have between TERM and KILL
+constexpr timespec kStep{0, 10'000'000};
 
 bool is_over(const UnitState& unit) { return !unit.is_loaded || unit.active == "inactive" || unit.active == "failed"; }
 
-bool signal_all(const Options& options, const std::string& name) {
-  return act_on_unit(options, {"kill", "--signal=" + name});
-}
-
 // A unit that is gone has been ended.
-bool signal_what_is_there(const Options& options, const std::string& name) {
-  return signal_all(options, name) || is_over(read_unit_state(options));
+bool signal_what_is_there(const Options& options, int signal) {
+  return signal_unit(options, signal) || is_over(read_unit_state(options));
 }
 
 // Version 1 of cgroups has no freezer that systemd uses: there each process is stopped.
 int pause(const Options& options) {
-  if (act_on_unit(options, {"freeze"})) return kDone;
-  return signal_all(options, "SIGSTOP") ? kDone : kNotYet;
+  if (act_on_unit(options, "freeze")) return kDone;
+  return signal_unit(options, SIGSTOP) ? kDone : kNotYet;
 }
 
 // What is frozen gets no signals.
 bool thaw(const Options& options) {
   const auto state = read_unit_state(options);
   const bool is_frozen = state.frozen == "frozen" || state.frozen == "freezing";
-  return !is_frozen || act_on_unit(options, {"thaw"});
+  return !is_frozen || act_on_unit(options, "thaw");
 }
 
-int resume(const Options& options) { return thaw(options) && signal_all(options, "SIGCONT") ? kDone : kNotYet; }
+int resume(const Options& options) { return thaw(options) && signal_unit(options, SIGCONT) ? kDone : kNotYet; }
 
 int terminate(const Options& options) {
-  const bool sent = signal_what_is_there(options, "SIGTERM");
-  const bool woken = thaw(options) && signal_what_is_there(options, "SIGCONT");
+  const bool sent = signal_what_is_there(options, SIGTERM);
+  const bool woken = thaw(options) && signal_what_is_there(options, SIGCONT);
   return sent && woken ? kDone : kNotYet;
 }
 
 int kill(const Options& options) {
-  const bool sent = signal_what_is_there(options, "SIGKILL");
+  const bool sent = signal_what_is_there(options, SIGKILL);
   return thaw(options) && sent ? kDone : kNotYet;
 }
 
@@ -80,17 +77,14 @@ std::optional<launch::Account> account_of_task(const Options& options, const Uni
 
 // What is left of a scope gets TERM, then KILL; a service's own settings say the same, and its stop waits for it.
 bool end_leftovers(const Options& options) {
-  if (!options.is_scope()) return act_on_unit(options, {"stop"});
-  signal_all(options, "SIGTERM");
-  signal_all(options, "SIGCONT");
-  for (int step = 0; step < kSteps; ++step) {
-    if (is_over(read_unit_state(options))) return true;
-    ::nanosleep(&kStep, nullptr);
-  }
-  signal_all(options, "SIGKILL");
-  for (int step = 0; step < kSteps; ++step) {
-    if (is_over(read_unit_state(options))) return true;
-    ::nanosleep(&kStep, nullptr);
+  if (!options.is_scope()) return act_on_unit(options, "stop");
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    signal_unit(options, signal);
+    signal_unit(options, SIGCONT);
+    for (int step = 0; step < kSteps; ++step) {
+      if (is_over(read_unit_state(options))) return true;
+      ::nanosleep(&kStep, nullptr);
+    }
   }
   return false;
 }
@@ -104,10 +98,12 @@ int finish(const Options& options) {
   if (!state.is_known) return kNotYet;
   if (!options.is_scope() && state.main_pid != 0) return kNotYet;  // its client is gone, but it goes on
   const auto account = account_of_task(options, state);
-  if (!is_over(state) && !end_leftovers(options)) return kNotYet;
+  if (!is_over(state)) {
+    if (!end_leftovers(options)) return kNotYet;
+    state = read_unit_state(options);
+  }
   // Only now may its record go.
-  state = read_unit_state(options);
-  if (state.is_loaded && state.active == "failed") act_on_unit(options, {"reset-failed"});
+  if (state.is_loaded && state.active == "failed") act_on_unit(options, "reset-failed");
   if (account) {
     const std::string text = to_text(*account);
     if (::write(1, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return kNotYet;

@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@ namespace {
 constexpr const char* kManager = "org.freedesktop.systemd1";
 constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kInterface = "org.freedesktop.systemd1.Manager";
+constexpr const char* kNoSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
 constexpr std::uint64_t kPatienceMicroseconds = 25'000'000;
 constexpr std::uint32_t kOomPolicyOfScopes = 252;  // the version that brought it
 
@@ -42,11 +44,12 @@ Bus connect_to(const std::string& address, bool is_bus) {
   Bus bus(made);
   if (::sd_bus_set_address(bus.get(), address.c_str()) < 0) return nullptr;
   if (is_bus && ::sd_bus_set_bus_client(bus.get(), 1) < 0) return nullptr;
-  if (::sd_bus_start(bus.get()) < 0) return nullptr;
-  // Signals come to those only who have asked for them; on its own socket to all.
-  const bool asked = !is_bus || ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, "Subscribe", nullptr,
-                                                     nullptr, nullptr) >= 0;
-  return asked ? std::move(bus) : nullptr;
+  return ::sd_bus_start(bus.get()) < 0 ? nullptr : std::move(bus);
+}
+
+// Signals come to those only who have asked for them; on the manager's own socket, where asking is no harm, to all.
+bool subscribe(sd_bus* bus) {
+  return ::sd_bus_call_method(bus, kManager, kPath, kInterface, "Subscribe", nullptr, nullptr, nullptr) >= 0;
 }
 
 Bus connect(bool user_manager) {
@@ -131,17 +134,63 @@ Status await(sd_bus* bus, const Options& options, const Job& job) {
   return job.result == "done" ? Status(Unit{}) : refused(options, ("its start ended as '" + job.result + "'").c_str());
 }
 
+// A property of a unit that is a text; empty where there is none, or no such unit.
+std::string property_of(sd_bus* bus, const char* unit_path, const char* name) {
+  char* text = nullptr;
+  const int done =
+      ::sd_bus_get_property_string(bus, kManager, unit_path, "org.freedesktop.systemd1.Unit", name, nullptr, &text);
+  const std::unique_ptr<char, decltype(&::free)> owned(text, ::free);
+  return done < 0 ? std::string() : std::string(text);
+}
+
 }  // namespace
 
 Status enter_scope(const Options& options) {
   const Bus bus = connect(options.user_manager);
   if (!bus) return Error{Errc::unavailable, "systemd cannot be reached on the bus"};
   Job job;
-  if (::sd_bus_match_signal(bus.get(), nullptr, nullptr, kPath, kInterface, "JobRemoved", remember_removed, &job) < 0) {
+  if (!subscribe(bus.get()) ||
+      ::sd_bus_match_signal(bus.get(), nullptr, nullptr, kPath, kInterface, "JobRemoved", remember_removed, &job) < 0) {
     return Error{Errc::unavailable, "systemd's signals cannot be heard on the bus"};
   }
   if (auto asked = ask(bus.get(), options, job); !asked) return asked;
   return await(bus.get(), options, job);
+}
+
+std::optional<UnitState> read_scope_state(const Options& options) {
+  const Bus bus = connect(options.user_manager);
+  if (!bus) return std::nullopt;
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_message* answered = nullptr;
+  const int done = ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, "GetUnit", &error, &answered, "s",
+                                        options.unit.c_str());
+  const Message answer(answered);
+  const bool is_gone = ::sd_bus_error_has_name(&error, kNoSuchUnit) > 0;
+  ::sd_bus_error_free(&error);
+  UnitState state;
+  state.is_known = true;
+  if (is_gone) return state;
+  const char* path = nullptr;
+  if (done < 0 || ::sd_bus_message_read(answered, "o", &path) < 0) return std::nullopt;
+  state.active = property_of(bus.get(), path, "ActiveState");
+  state.is_loaded = !state.active.empty();  // it may have gone meanwhile
+  state.frozen = property_of(bus.get(), path, "FreezerState");
+  return state;
+}
+
+std::optional<bool> act_on_scope(const Options& options, const std::string& verb, int signal) {
+  const Bus bus = connect(options.user_manager);
+  if (!bus) return std::nullopt;
+  const char* const unit = options.unit.c_str();
+  const auto call = [&bus, unit](const char* method) {
+    return ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, method, nullptr, nullptr, "s", unit) >= 0;
+  };
+  if (verb == "freeze") return call("FreezeUnit");
+  if (verb == "thaw") return call("ThawUnit");
+  if (verb == "reset-failed") return call("ResetFailedUnit");
+  if (verb != "kill") return std::nullopt;
+  return ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, "KillUnit", nullptr, nullptr, "ssi", unit, "all",
+                              signal) >= 0;
 }
 
 }  // namespace hakuriver::systemd

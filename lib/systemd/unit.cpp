@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "systemd/child_program.hpp"
+#include "systemd/manager_bus.hpp"
 
 namespace hakuriver::systemd {
 namespace {
@@ -40,6 +41,19 @@ Argv systemctl(const Options& options) {
   return argv;
 }
 
+bool act(const Options& options, const Argv& verb, int signal) {
+  if (options.is_scope() && !options.no_bus && options.sudo.empty()) {
+    if (const auto done = act_on_scope(options, verb.front(), signal)) return *done;
+  }
+  Argv argv;
+  if (!options.sudo.empty()) argv = {options.sudo, "-n"};
+  const Argv program = systemctl(options);
+  argv.insert(argv.end(), program.begin(), program.end());
+  argv.insert(argv.end(), verb.begin(), verb.end());
+  argv.push_back(options.unit);
+  return read_program(argv, program_environment(options)).good;
+}
+
 }  // namespace
 
 UnitState parse_unit_state(std::string_view text) {
@@ -65,20 +79,19 @@ launch::Account account_of(const UnitState& state) {
 }
 
 UnitState read_unit_state(const Options& options) {
+  if (options.is_scope() && !options.no_bus) {
+    if (auto state = read_scope_state(options)) return std::move(*state);
+  }
   Argv argv = systemctl(options);
   argv.insert(argv.end(), {"show", kProperties, options.unit});
   const auto printed = read_program(argv, program_environment(options));
   return printed.good ? parse_unit_state(printed.text) : UnitState{};
 }
 
-bool act_on_unit(const Options& options, const Argv& verb) {
-  Argv argv;
-  if (!options.sudo.empty()) argv = {options.sudo, "-n"};
-  const Argv program = systemctl(options);
-  argv.insert(argv.end(), program.begin(), program.end());
-  argv.insert(argv.end(), verb.begin(), verb.end());
-  argv.push_back(options.unit);
-  return read_program(argv, program_environment(options)).good;
+bool act_on_unit(const Options& options, const std::string& verb) { return act(options, {verb}, 0); }
+
+bool signal_unit(const Options& options, int signal) {
+  return act(options, {"kill", "--signal=" + std::to_string(signal)}, signal);
 }
 
 std::string runtime_directory() { return "/run/user/" + std::to_string(::geteuid()); }

@@ -34,8 +34,12 @@ launch::Account account_of(const UnitState& state);
 
 UnitState read_unit_state(const Options& options);
 
-// `systemctl VERB... UNIT`, with sudo in front where that is asked for; whether it did it.
-bool act_on_unit(const Options& options, const Argv& verb);
+// `systemctl VERB UNIT`, with sudo in front where that is asked for; whether it did it. Of a scope the bus is asked
+// first, which costs a tenth.
+bool act_on_unit(const Options& options, const std::string& verb);
+
+// A signal to all processes of the unit, in the same way.
+bool signal_unit(const Options& options, int signal);
 
 // What programs of systemd need of an environment: for the manager of a user, where its runtime directory is.
 std::vector<std::string> program_environment(const Options& options);
