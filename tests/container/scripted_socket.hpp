@@ -36,7 +36,9 @@ class ScriptedSocket {
     if (::listen(listener_, 8) != 0) std::abort();
     thread_ = std::thread([this, scripts = std::move(scripts)] {
       for (const auto& script : scripts) serve(script);
-      ::shutdown(listener_, SHUT_RDWR);  // whoever comes back is refused
+      // Whoever comes back is refused, and who came just before that is turned away.
+      ::shutdown(listener_, SHUT_RDWR);
+      for (int late = 0; (late = ::accept(listener_, nullptr, nullptr)) >= 0;) ::close(late);
     });
   }
   ~ScriptedSocket() {
@@ -56,11 +58,20 @@ class ScriptedSocket {
   }
 
  private:
-  // The head of a request and whatever of its body comes with it.
+  // How long a request is as far as one can see; more than there is of it where its head is not whole.
+  static std::size_t length_of(const std::string& request) {
+    const auto end = request.find("\r\n\r\n");
+    if (end == std::string::npos) return request.size() + 1;
+    const std::string name = "Content-Length: ";
+    const auto length = request.find(name);
+    return end + 4 + (length < end ? std::strtoul(request.c_str() + length + name.size(), nullptr, 10) : 0);
+  }
+
+  // A whole request; nothing where there comes none.
   static std::string read_request(int file) {
     std::string request;
     std::array<char, 65536> buffer;
-    while (request.find("\r\n\r\n") == std::string::npos) {
+    while (request.size() < length_of(request)) {
       const ssize_t size = ::read(file, buffer.data(), buffer.size());
       if (size <= 0) return {};
       request.append(buffer.data(), static_cast<std::size_t>(size));
