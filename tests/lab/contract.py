@@ -346,7 +346,7 @@ class Survives(Case):
         task = self.begin("exit 8")
         self.restart_runner(keeper=True)
         self.cluster.wait_for_status(task, "running")
-        self.assertEqual(len(processes_with(self.mark)), 1)
+        self.wait_for_processes(1)
         self.kill(task)
 
 

