@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <functional>
@@ -44,12 +45,6 @@ std::string path_of(int file) {
   return size > 0 && path[0] == '/' ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
-std::vector<std::string> own_environment() {
-  std::vector<std::string> environment;
-  for (char** entry = ::environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  return environment;
-}
-
 // Whoever is to write into them must be able to open them.
 Status give_streams(const Options& options) {
   if (::geteuid() == options.uid) return Unit{};
@@ -75,7 +70,7 @@ int run(const Options& options, TaskFiles& files) {
   if (const auto given = give_streams(options); !given) return refuse(files, EPERM, given.error().message);
   auto engine = open_engine(options);
   if (!engine) return refuse(files, EAGAIN, engine.error().message);
-  const TaskEnd ended = run_task(**engine, options, files, streams, own_environment());
+  const TaskEnd ended = run_task(**engine, options, files, streams, task_environment(::environ));
   return ended.message.empty() ? ended.exit_status : fail(ended.exit_status, ended.message);
 }
 
@@ -96,6 +91,22 @@ int control(const Options& options, const TaskFiles& files) {
 }
 
 }  // namespace
+
+std::vector<std::string> task_environment(char* const* environment) {
+  constexpr std::string_view kIdentity[] = {"HAKURIVER_TASK_ID=", "HAKURIVER_TASK_ATTEMPT="};
+  const auto is_identity = [&](std::string_view entry) {
+    return std::any_of(std::begin(kIdentity), std::end(kIdentity),
+                       [entry](std::string_view name) { return entry.starts_with(name); });
+  };
+  std::vector<std::string> variables;
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view entry = *environment;
+    const bool is_task = entry.starts_with('@');
+    if (is_identity(is_task ? entry.substr(1) : entry) ? is_task : !is_task) continue;
+    variables.emplace_back(is_task ? entry.substr(1) : entry);
+  }
+  return variables;
+}
 
 int container_program(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);

@@ -247,6 +247,8 @@ StartRequest wrap_in_container(const Containers& containers, StartRequest reques
   request.control = {containers.program};
   for (auto& word : container::build_common_words(options)) request.control.push_back(std::move(word));
   request.environment = environment_of(containers, request, spec);
+  // The program is the runner's user, often root, and must not be loaded, linked or configured as a task says.
+  for (auto& entry : request.environment) entry.insert(0, "@");
   // All of this is the container's, and the client's world is nobody's.
   request.working_directory = "/";
   request.cpus.clear();

@@ -84,6 +84,12 @@ class Tasks(unittest.TestCase):
         self.assertEqual((status["launcher"], set(status["enforced"]) >= {"cores", "memory"}), ("docker", True))
         self.assertGreater(status["cpu_microseconds"], 0)
 
+    def test_what_a_task_sets_does_not_reach_the_programs_around_it(self):
+        library = str(self.cluster.shared / "own.so")  # a loader that is told of it complains on the task's stderr
+        status, out, err = self.run_task("sh", "-c", "echo $LD_PRELOAD $LD_LIBRARY_PATH", options=(
+            "--container", "box", "--env", f"LD_PRELOAD={library}", "--env", "LD_LIBRARY_PATH=/own"))
+        self.assertEqual((status["exit_code"], out, err), (0, f"{library} /own\n", ""), status["error_message"])
+
     def test_files_are_the_same_as_on_the_node(self):
         (self.cluster.shared / "relative.txt").write_text("shared\n")
         (self.cluster.shared / "shared_data" / "script.sh").write_text("echo from script; echo x > /shared/results.csv\n")
