@@ -1,7 +1,6 @@
 #include "container/task_run.hpp"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+
+#include "container/task_checks.hpp"
 
 namespace hakuriver::container {
 namespace {
@@ -53,16 +54,6 @@ std::vector<std::string> with_path(std::vector<std::string> environment, const I
   return environment;
 }
 
-// Only what can be known to be missing: what we may not look at, the engine may.
-const Mount* find_missing(const std::vector<Mount>& mounts) {
-  const auto is_missing = [](const Mount& mount) {
-    struct stat status {};
-    return ::stat(mount.source.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
-  };
-  const auto found = std::find_if(mounts.begin(), mounts.end(), is_missing);
-  return found == mounts.end() ? nullptr : &*found;
-}
-
 Container complete(const Options& options, const TaskFiles& files, const TaskStreams& streams) {
   Container container = options.container;
   container.entrypoint = kInit;
@@ -96,8 +87,10 @@ bool is_cancelled(const TaskFiles& files, Failure& failure) {
 bool start(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
            const std::vector<std::string>& environment, std::string& executed, Failure& failure) {
   const std::string& name = options.container.image;
-  if (const Mount* missing = find_missing(options.container.mounts)) {
-    failure = {EACCES, "mount '" + missing->source + "': there is no such file or directory on this node"};
+  auto checked = check_texts(options, environment);
+  if (checked) checked = check_mounts(options.container.mounts);
+  if (!checked) {
+    failure = {EACCES, checked.error().message};
     return false;
   }
   const auto image = engine.image(name);

@@ -162,6 +162,38 @@ TEST_CASE("a missing mount or image is the task's fault, and named") {
   CHECK(other.run().message == "image 'none' is not on this node");
 }
 
+TEST_CASE("what is not UTF-8 is refused by its name, and nothing is changed on its way") {
+  struct Row {
+    void (*spoil)(Rig& rig, std::vector<std::string>& environment);
+    std::string named;
+  };
+  const std::vector<Row> rows{
+      {[](Rig&, auto& environment) { environment.emplace_back("A=\xff"); }, "variable 'A' is not UTF-8"},
+      {[](Rig& rig, auto&) {
+         rig.options.command = {"run", "caf\xe9"};
+       },
+       "argument 'caf\xef\xbf\xbd' is not UTF-8"},
+      {[](Rig& rig, auto&) {
+         rig.options.container.mounts = {{"/\xff", "/d"}};
+       },
+       "mount '/\xef\xbf\xbd' is not"},
+      {[](Rig& rig, auto&) {
+         rig.options.container.mounts = {{"/", "/\xff"}};
+       },
+       "mount '/\xef\xbf\xbd' is not"},
+      {[](Rig& rig, auto&) { rig.options.container.working_directory = "/\xc3"; }, "working directory '/"}};
+  for (const auto& row : rows) {
+    CAPTURE(row.named);
+    Rig rig;
+    std::vector<std::string> environment;
+    row.spoil(rig, environment);
+    const auto ended = rig.run(environment);
+    CHECK(ended.exit_status == 126);
+    CHECK(ended.message.starts_with(row.named));
+    CHECK(rig.engine.state_.status.empty());
+  }
+}
+
 TEST_CASE("what was cancelled before it started is not started") {
   Rig rig;
   REQUIRE(rig.files.note_cancelled());
