@@ -266,10 +266,14 @@ std::string ClusterBackend::describe(const std::string& sweep, const std::string
   if (options_.time_limit.count() > 0) object.text("time_limit", to_duration_text(options_.time_limit));
   if (options_.niceness > 0) object.number("nice", options_.niceness);
   if (options_.max_running > 0) object.number("max_running", options_.max_running);
-  if (!options_.targets.empty()) {
-    wire::append_array(object.member("targets"), options_.targets,
-                       [](std::string& to, const std::string& target) { wire::append_text(to, target); });
-  }
+  const auto text_of = [](std::string& to, const std::string& word) { wire::append_text(to, word); };
+  if (!options_.targets.empty()) wire::append_array(object.member("targets"), options_.targets, text_of);
+  if (!options_.container.empty()) object.text("container", options_.container);
+  if (!options_.mounts.empty()) wire::append_array(object.member("mounts"), options_.mounts, text_of);
+  if (options_.privileged) object.flag("privileged", true);
+  if (options_.private_network) object.flag("private_network", true);
+  if (options_.private_pid) object.flag("private_pid", true);
+  if (!options_.user.empty()) object.text("user", options_.user);
   object.close();
   return text;
 }

@@ -17,6 +17,12 @@ struct ClusterOptions {
   std::string name;
   std::chrono::milliseconds time_limit{0};  // of one command; 0: none
   std::uint32_t niceness = 0;
+  std::string container;  // "NULL": none, on the node itself; empty: the host has its default
+  std::vector<std::string> mounts;
+  bool privileged = false;  // else the host has its default
+  bool private_network = false;
+  bool private_pid = false;
+  std::string user;      // empty: the runner's
   std::string joblog;    // of the run; empty: none
   bool resumes = false;  // it goes on with the joblog
 };

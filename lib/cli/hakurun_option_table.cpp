@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "cli/hakurun_jobs.hpp"
+#include "hakuriver/docker_run.hpp"
 #include "hakuriver/resources.hpp"
 #include "hakuriver/target.hpp"
+#include "hakuriver/task.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -76,7 +78,7 @@ Status set_to(Options& it, std::string_view text) {
   it.to_cluster = text == "cluster";
   return Unit{};
 }
-// The host reads these three again; here a slip is named by its option.
+// The host reads these again; here a slip is named by its option.
 Status set_target(Options& it, std::string_view text) {
   if (auto target = parse_target(text); !target) return target.error();
   it.cluster.targets.emplace_back(text);
@@ -92,6 +94,23 @@ Status set_memory(Options& it, std::string_view text) {
   it.cluster.memory = text;
   return Unit{};
 }
+Status set_container(Options& it, std::string_view text) {
+  if (text.empty()) return Error{Errc::invalid_argument, "expected a name, or NULL for the node itself"};
+  it.cluster.container = text;
+  return Unit{};
+}
+Status set_mount(Options& it, std::string_view text) {
+  if (auto mount = parse_mount(text); !mount) return mount.error();
+  it.cluster.mounts.emplace_back(text);
+  return Unit{};
+}
+Status set_user(Options& it, std::string_view text) {
+  if (!is_user_name(text)) {
+    return Error{Errc::invalid_argument, "'" + std::string(text.substr(0, 80)) + "' is not a user's name"};
+  }
+  it.cluster.user = text;
+  return Unit{};
+}
 Status set_host(Options& it, std::string_view text) { return set_path(it.cluster.host, text); }
 Status set_name(Options& it, std::string_view text) { return set_path(it.cluster.name, text); }
 
@@ -100,6 +119,11 @@ Status set_resume(Options& it, std::string_view text) { return assign(parse_flag
 Status set_retry_failed(Options& it, std::string_view text) { return assign(parse_flag(text), it.run.retry_failed); }
 Status set_shuffle(Options& it, std::string_view text) { return assign(parse_flag(text), it.run.selection.shuffle); }
 Status set_progress(Options& it, std::string_view text) { return assign(parse_flag(text), it.progress); }
+Status set_privileged(Options& it, std::string_view text) { return assign(parse_flag(text), it.cluster.privileged); }
+Status set_private_network(Options& it, std::string_view text) {
+  return assign(parse_flag(text), it.cluster.private_network);
+}
+Status set_private_pid(Options& it, std::string_view text) { return assign(parse_flag(text), it.cluster.private_pid); }
 
 constexpr HakurunOption kLook[] = {
     {'n', "dry-run", "", "", &Options::dry_run, nullptr, "print the commands, one per line and quoted for a shell"},
@@ -180,6 +204,15 @@ constexpr HakurunOption kWhere[] = {
      "with --to cluster: on NODE or NODE:NUMA only; given again: on whichever of them has room", false},
     {0, "cores", "", "N", nullptr, &set_cores, "with --to cluster: what each command needs (1)", false},
     {0, "memory", "", "SIZE", nullptr, &set_memory, "with --to cluster: the most each may use, such as 8G", false},
+    {0, "container", "", "NAME", nullptr, &set_container,
+     "with --to cluster: in this container; NULL: on the node itself", false},
+    {0, "mount", "", "H:C", nullptr, &set_mount,
+     "with --to cluster: the node's directory H is C in the container; H:C:ro only to read; may be given again", false},
+    {0, "privileged", "", "", nullptr, &set_privileged, "with --to cluster: in privileged containers", false},
+    {0, "private-network", "", "", nullptr, &set_private_network, "with --to cluster: each without any network", false},
+    {0, "private-pid", "", "", nullptr, &set_private_pid, "with --to cluster: each sees no processes but its own",
+     false},
+    {0, "user", "", "NAME", nullptr, &set_user, "with --to cluster: as this user of the node", false},
     {0, "host", "", "URL", nullptr, &set_host, "with --to cluster: instead of the usual host", false},
     {0, "name", "", "TEXT", nullptr, &set_name, "with --to cluster: a name to find the tasks by", false},
 };

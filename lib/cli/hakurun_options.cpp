@@ -128,15 +128,30 @@ Status check_cluster_limits(const RunOptions& run) {
   return Unit{};
 }
 
+// What only tasks have.
+Status check_no_cluster(const ClusterOptions& cluster) {
+  const std::pair<bool, const char*> remote[] = {
+      {!cluster.targets.empty(), "--target"},
+      {!cluster.cores.empty(), "--cores"},
+      {!cluster.memory.empty(), "--memory"},
+      {!cluster.container.empty(), "--container"},
+      {!cluster.mounts.empty(), "--mount"},
+      {cluster.privileged, "--privileged"},
+      {cluster.private_network, "--private-network"},
+      {cluster.private_pid, "--private-pid"},
+      {!cluster.user.empty(), "--user"},
+      {!cluster.host.empty(), "--host"},
+      {!cluster.name.empty(), "--name"},
+  };
+  for (const auto& [given, name] : remote) {
+    if (given) return Error{Errc::invalid_argument, std::string(name) + " needs --to cluster"};
+  }
+  return Unit{};
+}
+
 // What belongs to processes of this machine, or to the cluster, alone.
 Status check_place(const HakurunOptions& options) {
-  const ClusterOptions& cluster = options.cluster;
-  const bool has_cluster_options = !cluster.targets.empty() || !cluster.cores.empty() || !cluster.memory.empty() ||
-                                   !cluster.host.empty() || !cluster.name.empty();
-  if (!options.to_cluster) {
-    if (!has_cluster_options) return Unit{};
-    return Error{Errc::invalid_argument, "--target, --cores, --memory, --host and --name need --to cluster"};
-  }
+  if (!options.to_cluster) return check_no_cluster(options.cluster);
   const RunOptions& run = options.run;
   const std::pair<bool, const char*> local[] = {
       {options.first_reads_stdin, "--stdin"}, {options.jobserver, "--jobserver"},
@@ -149,6 +164,11 @@ Status check_place(const HakurunOptions& options) {
   }
   if (options.jobs && options.jobs->kind != JobCount::Kind::number) {
     return Error{Errc::invalid_argument, "--jobs: with --to cluster expected a number: there is no one machine's CPUs"};
+  }
+  const ClusterOptions& cluster = options.cluster;
+  if (cluster.container == "NULL" && (cluster.privileged || !cluster.mounts.empty())) {
+    return Error{Errc::invalid_argument, std::string(cluster.privileged ? "--privileged" : "--mount") +
+                                             " does not go with --container NULL: such a task runs on the node itself"};
   }
   return check_cluster_limits(run);
 }

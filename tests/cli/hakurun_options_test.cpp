@@ -220,6 +220,28 @@ TEST_CASE("help names every option once, examples first, within 120 columns") {
   }
 }
 
+TEST_CASE("the cluster's tasks may be in containers, apart and another user's") {
+  const auto options = parsed({"--to=cluster", "--container", "box", "--mount=/a:/b", "--mount", "/c:/d:ro",
+                               "--privileged", "--private-network", "--private-pid", "--user", "ann"});
+  CHECK(options.cluster.container == "box");
+  CHECK(options.cluster.mounts == std::vector<std::string>{"/a:/b", "/c:/d:ro"});
+  CHECK(options.cluster.privileged);
+  CHECK(options.cluster.private_network);
+  CHECK(options.cluster.private_pid);
+  CHECK(options.cluster.user == "ann");
+  CHECK(parsed({"--to=cluster", "--container=NULL"}).cluster.container == "NULL");
+  const std::vector<std::pair<const char*, const char*>> slips = {
+      {"--container=", "--container: expected a name, or NULL for the node itself"},
+      {"--user=a b", "--user: 'a b' is not a user's name"}};
+  for (const auto& [option, line] : slips) {
+    CAPTURE(option);
+    CHECK(parse({"--to", "cluster", option, "command"}).error().message == line);
+  }
+  CHECK(!parse({"--to", "cluster", "--mount=/a", "command"}));
+  CHECK(parse({"--to", "cluster", "--container=NULL", "--mount=/a:/b", "command"}).error().message ==
+        "--mount does not go with --container NULL: such a task runs on the node itself");
+}
+
 TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
   const auto options = parsed({"--to", "cluster", "--target", "node1:0", "--target=node2", "-j4", "--shell",
                                "--parallel", "--cores=2", "--memory", "8G", "--host", "http://h:1", "--name", "sweep"});
@@ -239,10 +261,11 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
     REQUIRE(!refused);
     CHECK(refused.error().message.find(" does not go with --to cluster") != std::string::npos);
   }
-  for (const char* remote : {"--target=n", "--cores=1", "--memory=1G", "--host=h", "--name=n"}) {
-    const auto refused = parse({remote, "command"});
+  for (const std::string remote : {"--target=n", "--cores=1", "--memory=1G", "--host=h", "--name=n", "--container=c",
+                                   "--mount=/a:/b", "--privileged", "--private-network", "--private-pid", "--user=u"}) {
+    const auto refused = parse({remote.c_str(), "command"});
     REQUIRE(!refused);
-    CHECK(refused.error().message == "--target, --cores, --memory, --host and --name need --to cluster");
+    CHECK(refused.error().message == remote.substr(0, remote.find('=')) + " needs --to cluster");
   }
   CHECK(!parse({"--to", "cluster", "--jobs=50%", "command"}));
   const auto limited = parsed({"--to", "cluster", "--timeout=90s", "--nice=7"});

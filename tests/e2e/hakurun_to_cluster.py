@@ -1,6 +1,8 @@
 """hakurun --to cluster: the same words, output, journal, results and exit status as here, as one request to the host."""
 
 import csv
+import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -215,6 +217,14 @@ def check_resumed_death(runs):
     assert "8 of 8 left out" in runs.run("--resume", *words).stderr
 
 
+def check_world(runs):
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    done = runs.to_cluster("--container", "NULL", "--user", user, "-k", "sh", "-c", 'id -un; echo "$1"', "sh", "span:1..2")
+    assert done.stdout == f"{user}\n1\n{user}\n2\n", done
+    done = runs.to_cluster("--user", "no-such-user", "true", "span:1..2", check=None)
+    assert done.returncode not in (0, 5) and "no-such-user" in done.stderr, done
+
+
 def check_refusals(runs):
     before = len(runs.batches())
     for words, line in ((("--to", "cluster", "--load", "3", "true"), "--load does not go with --to cluster"),
@@ -227,7 +237,7 @@ def check_refusals(runs):
                         (("--to", "cluster", "--cores", "x", "true"),
                          "--cores: 'x' is not a number of cores: expected a number such as 4 or 0.5"),
                         (("--cores", "3", "true"),
-                         "--target, --cores, --memory, --host and --name need --to cluster")):
+                         "--cores needs --to cluster")):
         done = runs.run(*words, check=2)
         assert done.stderr == f"hakurun: {line}\n", done.stderr
     done = runs.run("--to", "cluster", "echo", "{%}", "span:1..2", check=None)
@@ -245,7 +255,7 @@ def main():
         runs = Runs(cluster)
         for check in (check_same_as_here, check_outputs, check_shell, check_records, check_journal, check_retries, check_halt, check_halt_soon, check_limit,
                       check_targets, check_interrupt,
-                      check_death, check_resumed_death, check_refusals):
+                      check_death, check_resumed_death, check_world, check_refusals):
             begin = time.monotonic()
             check(runs)
             print(f"{check.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
