@@ -158,6 +158,8 @@ StartRequest wrap_in_unit(const SystemdLauncher& launcher, StartRequest request,
   move_world(request, options.task, is_client);
   // Through sudo the command would be root's.
   if (!launcher.sudo.empty() && !options.task.user) options.task.user = own_task_user();
+  // Where a user may not go, this user must not be taken by us.
+  if (options.task.user) options.working_directory = std::exchange(request.working_directory, "/");
   options.task.private_network = spec.private_network;
   options.task.private_pid = spec.private_pid;
   // The manager removes a scope with its last process, before anybody could read from its files that memory ran out:

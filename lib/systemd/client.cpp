@@ -48,8 +48,13 @@ std::optional<ExecFailure> prepare(const Options& options, std::vector<std::stri
   for (const auto* path : {&task.report_file, &task.spec_file, &task.account_file}) ::unlink(path->c_str());
   launch::TaskSpecFile spec{{}, launch::own_limits(), std::move(environment)};
   std::array<char, 4096> directory{};
-  if (::getcwd(directory.data(), directory.size()) == nullptr) return failure("the working directory", errno);
-  spec.directory = directory.data();
+  if (!options.working_directory.empty()) {
+    spec.directory = options.working_directory;
+  } else if (::getcwd(directory.data(), directory.size()) == nullptr) {
+    return failure("the working directory", errno);
+  } else {
+    spec.directory = directory.data();
+  }
   if (const auto kept = launch::write_spec_file(task.spec_file, spec); !kept) {
     return ExecFailure{EIO, kept.error().message};
   }

@@ -15,11 +15,14 @@ struct TextOption {
   bool for_control;
 };
 
-constexpr TextOption kTexts[] = {
-    {"--unit", &Options::unit, false, true},         {"--directory", &Options::directory, true, true},
-    {"--exec", &Options::exec, true, false},         {"--description", &Options::description, false, false},
-    {"--sudo", &Options::sudo, true, true},          {"--systemd-run", &Options::systemd_run, true, false},
-    {"--systemctl", &Options::systemctl, true, true}};
+constexpr TextOption kTexts[] = {{"--unit", &Options::unit, false, true},
+                                 {"--directory", &Options::directory, true, true},
+                                 {"--exec", &Options::exec, true, false},
+                                 {"--description", &Options::description, false, false},
+                                 {"--working-directory", &Options::working_directory, true, false},
+                                 {"--sudo", &Options::sudo, true, true},
+                                 {"--systemd-run", &Options::systemd_run, true, false},
+                                 {"--systemctl", &Options::systemctl, true, true}};
 
 constexpr std::string_view kVerbs[] = {"run", "pause", "resume", "terminate", "kill", "finish"};
 

@@ -21,6 +21,7 @@ struct Options {
   std::string directory{};                           // --directory: for files that live as long as the task, mode 0700
   std::string exec{};                                // --exec: hakuriver-exec
   std::string description{};                         // --description
+  std::string working_directory{};                   // --working-directory: entered by the task's user; empty: ours
   std::uint64_t millicores = 0;                      // --millicores; 0: no quota
   std::uint64_t memory_bytes = 0;                    // --memory-bytes; 0: no limit
   std::uint32_t version = 0;                         // --systemd-version; 0: not known

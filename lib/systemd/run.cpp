@@ -48,15 +48,43 @@ launch::ExecOptions task_in_place(const Options& options) {
   return task;
 }
 
-// systemd-run needs an environment of its own; the task's goes around it.
-int execute_systemd_run(const Options& options, std::vector<std::string> environment) {
-  launch::ExecOptions task = task_in_place(options);
+// Programs that run in between get an environment of their own; the task's goes around them.
+Status pass_around(const Options& options, std::vector<std::string> environment, launch::ExecOptions& task) {
   task.spec_file = options.file(".spec");
   ::unlink(task.spec_file.c_str());
-  if (const auto kept = launch::write_spec_file(task.spec_file, {{}, {}, std::move(environment)}); !kept) {
-    return fail(kept.error().message);
+  return launch::write_spec_file(task.spec_file, {options.working_directory, {}, std::move(environment)});
+}
+
+// A keeper that was not told the number of a process before it died knows it by these.
+std::vector<std::string> environment_in_between(const Options& options, const std::vector<std::string>& task) {
+  auto environment = program_environment(options);
+  for (const auto& entry : task) {
+    if (entry.starts_with("HAKURIVER_TASK_ID=") || entry.starts_with("HAKURIVER_TASK_ATTEMPT=")) {
+      environment.push_back(entry);
+    }
   }
-  return execute(build_command_line(options, task), program_environment(options));
+  return environment;
+}
+
+int execute_systemd_run(const Options& options, std::vector<std::string> environment) {
+  launch::ExecOptions task = task_in_place(options);
+  const auto own = environment_in_between(options, environment);
+  if (const auto kept = pass_around(options, std::move(environment), task); !kept) return fail(kept.error().message);
+  return execute(build_command_line(options, task), own);
+}
+
+int execute_shim(const Options& options, std::vector<std::string> environment) {
+  launch::ExecOptions task = task_in_place(options);
+  // Before it has become another user it must not load what that user names.
+  if (task.user) {
+    auto own = environment_in_between(options, environment);
+    if (const auto kept = pass_around(options, std::move(environment), task); !kept) return fail(kept.error().message);
+    environment = std::move(own);
+  }
+  Argv argv{options.exec};
+  const Argv words = launch::build_exec_words(task);
+  argv.insert(argv.end(), words.begin(), words.end());
+  return execute(argv, environment);
 }
 
 int run_scope_in_place(const Options& options) {
@@ -68,10 +96,7 @@ int run_scope_in_place(const Options& options) {
     return execute_systemd_run(options, std::move(environment));
   }
   if (!entered) return fail(entered.error().message);
-  Argv argv{options.exec};
-  const Argv words = launch::build_exec_words(task_in_place(options));
-  argv.insert(argv.end(), words.begin(), words.end());
-  return execute(argv, environment);
+  return execute_shim(options, std::move(environment));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 class SystemdCluster(Cluster):
     def environment(self, **more):
-        return super().environment(HAKURIVER_RUNNER_LAUNCHER="systemd", **more)
+        return super().environment(HAKURIVER_RUNNER_LAUNCHER="systemd", **self.settings, **more)
 
 
 def units():
@@ -49,19 +49,31 @@ def lives(pid):
         return False
 
 
+def processes(unit):
+    """The ids of all processes of a unit."""
+    return {int(pid) for path in CGROUPS.rglob(f"{unit}/cgroup.procs") for pid in path.read_text().split()}
+
+
+def environment_of(pid):
+    return pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+
+
 def ticks(unit):
     """The processor time of all processes of a unit."""
     total = 0
-    for pid in set().union(*(path.read_text().split() for path in CGROUPS.rglob(f"{unit}/cgroup.procs"))):
+    for pid in processes(unit):
         words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += int(words[11]) + int(words[12])
     return total
 
 
 class Case(unittest.TestCase):
+    SETTINGS = {}  # of the environment
+
     @classmethod
     def setUpClass(cls):
         cls.cluster = SystemdCluster(PROGRAMS, cores=8, memory="1G")
+        cls.cluster.settings = cls.SETTINGS
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.home.chmod(0o755)  # tasks of other users go in
         cls.cluster.start()
@@ -228,6 +240,34 @@ class Services(Case):
         self.assertEqual(output.split()[0], "nobody")
         path = self.cluster.shared / "task_outputs" / f"{record['task_id']}.out"
         self.assertEqual(path.owner(), "nobody")
+
+
+class ScopesOfAUser(Case):
+    SETTINGS = {"HAKURIVER_ENVIRONMENT_RUNNER_USER": "nobody"}
+
+    def test_no_program_of_root_has_the_environment_of_a_task(self):
+        for options in ((), ("--memory", "64M"), ("--private-pid",)):
+            task = self.running(*options, "--env", "MARK=of the task", "--", "sh", "-c", "echo $MARK; sleep 1000")
+            self.cluster.wait_until(lambda: self.cluster.client("--stdout", task, check=0).stdout == "of the task\n",
+                                    "its environment")
+            unit = f"hakuriver-task-{task}." + ("service" if "--private-pid" in options else "scope")
+            having = {}
+            for pid in processes(unit):
+                user = pathlib.Path(f"/proc/{pid}").owner()
+                having.setdefault(user, set()).add("MARK=of the task" in environment_of(pid))
+            self.assertEqual(having.pop("nobody"), {True}, options)
+            self.assertEqual(having, {"root": {False}} if options else {})
+            self.cluster.client("--kill", task, check=0)
+            self.cluster.wait_for_status(task, "killed")
+
+    def test_nobody_enters_a_directory_for_the_user(self):
+        secret = self.cluster.home / "secret"
+        secret.mkdir(mode=0o700)
+        for options in ((), ("--private-pid",)):
+            record, _ = self.wait(*options, "--cwd", secret, "--", "pwd", check=126)
+            self.assertIn(f"working directory '{secret}': Permission denied", record["error_message"])
+            _, output = self.wait(*options, "--cwd", "/usr", "--", "sh", "-c", "pwd; id -un")
+            self.assertEqual(output, "/usr\nnobody\n")
 
 
 if __name__ == "__main__":

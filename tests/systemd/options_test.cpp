@@ -17,6 +17,7 @@ Options all_options() {
   options.directory = "/var/lib/hakuriver/launch";
   options.exec = "/usr/libexec/hakuriver/hakuriver-exec";
   options.description = "task 7: a --b";
+  options.working_directory = "/shared/a b";
   options.millicores = 1500;
   options.memory_bytes = 1 << 30;
   options.version = 252;
