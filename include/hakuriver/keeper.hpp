@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -56,6 +57,8 @@ struct TaskUser {
   bool operator==(const TaskUser&) const = default;
 };
 
+inline constexpr std::size_t kMaxRefusal = 4096;
+
 // Everything needed to start one attempt. All paths are absolute. The main process leads a session of its own, has no
 // core dumps, and no descriptors but 0 to 2 (and 3, where `reports_start`).
 struct StartRequest {
@@ -84,11 +87,11 @@ struct StartRequest {
   std::chrono::milliseconds time_limit_grace{10'000};  // at most a day
 
   // The main process is first a launching program that executes the command in place at last. On its descriptor 3, a
-  // pipe, it writes the text of its /proc/self/cgroup (at most 8 KiB) and has it closed on execution: the end of the
-  // pipe after that text says that the command is executed, and `started` is told then. Where it cannot execute the
-  // command it writes instead a NUL byte, the errno in decimal, a blank and one line of message: the attempt ends as a
-  // failure to start does. One that ends and has written nothing is never_started, with the first line that it wrote
-  // to its standard error as the message. Writing is never answered by SIGPIPE.
+  // pipe, it writes the text of its /proc/self/cgroup (at most 8 KiB; an empty line where it cannot tell) and has it
+  // closed on execution: the end of the pipe after that text says that the command is executed, and `started` is told
+  // then. Where it cannot execute the command it writes instead a NUL byte, the errno in decimal, a blank and one line
+  // of message: the attempt ends as a failure to start does. One that ends and has written nothing is never_started,
+  // with the first line that it wrote to its standard error as the message. Writing is never answered by SIGPIPE.
   bool reports_start = false;
   // The name of the unit that it enters, such as "hakuriver-task-17.scope": the cgroups in its report whose last part
   // is this name become the attempt's, made and removed by somebody else. Only with reports_start; `cgroup` is empty.
@@ -99,13 +102,14 @@ struct StartRequest {
   // `resume`, `terminate` (TERM to all inside, paused or not), `kill` (KILL to all inside), and, when the main process
   // has ended, `finish`. It runs as the keeper does, input and errors on /dev/null, for at most 30 s. A verb that does
   // not exit with 0 has not done its work: all but pause and resume are repeated. `finish` removes what is left and
-  // prints, one a line, "exited N", "signaled N", "oom_killed N" or "never_started ERRNO MESSAGE", and where it knows
-  // "message TEXT", "cpu_microseconds N" and "peak_bytes N" (at most 4 KiB in all): they count instead of the main
-  // process's own status. Until it exits with 0 the attempt has not ended. At most 64 words and 4 KiB; `cgroup` is
+  // prints, one a line, "exited N", "signaled N", "oom_killed N", "never_started ERRNO MESSAGE" or "unknown", and where
+  // it knows "message TEXT", "cpu_microseconds N" and "peak_bytes N" (at most 4 KiB in all): they count instead of the
+  // main process's own status. Until it exits with 0 the attempt has not ended. At most 64 words and 4 KiB; `cgroup` is
   // empty.
   Argv control{};
 
-  // Not empty: nothing is started, and the attempt ends as exited with 126 and this message; at most 4 KiB.
+  // Not empty: nothing is started, and the attempt ends as exited with 126 and this message; at most kMaxRefusal bytes
+  // without a NUL.
   std::string refusal{};
 };
 

@@ -108,6 +108,11 @@ enum class NodeEventKind : std::uint8_t {
   returned = 4,  // it never started and never will by this order; `attempt.message` says why
 };
 
+// What the value of the outcome `never_started` of a returned attempt says: 0 is nobody's fault (it was taken back, the
+// runner stops), this that no try on any node will do (EINVAL, the request is beyond what a keeper takes), and any
+// other errno is a fault of the node.
+inline constexpr std::int32_t kNeverTakes = 22;
+
 // `attempt.record` is 0 for everything but `ended`.
 struct NodeEvent {
   NodeEventKind kind = NodeEventKind::started;

@@ -92,9 +92,9 @@ Status check_special(const StartRequest& request) {
                   std::to_string(request.time_limit_grace.count()) +
                   " ms: expected at most a hundred years, and at most a day");
   }
-  if (request.refusal.size() > kMaxMessage || has_nul(request.refusal)) {
+  if (request.refusal.size() > kMaxRefusal || has_nul(request.refusal)) {
     return refuse("a refusal of " + std::to_string(request.refusal.size()) + " bytes: expected at most " +
-                  std::to_string(kMaxMessage) + ", and no NUL");
+                  std::to_string(kMaxRefusal) + ", and no NUL");
   }
   return check_control(request);
 }

@@ -199,7 +199,7 @@ void RunnerService::perform(runner_effect::StartAttempt& effect) {
   if (started) return;
   // Whether a keeper that is gone has heard of it, the next listing tells.
   if (is_lost(started.error())) return lose_keeper(started.error());
-  fails(started.error().code == Errc::invalid_argument ? EINVAL : kNodeFault, started.error());
+  fails(started.error().code == Errc::invalid_argument ? kNeverTakes : kNodeFault, started.error());
 }
 
 void RunnerService::perform(runner_effect::SignalAttempt& effect) {

@@ -76,6 +76,20 @@ bool can_execute(const StartRequest& request) {
   return false;
 }
 
+// A reason that names what a task asks for may be as long as that, and one that no keeper takes would not reach
+// anybody.
+void shorten_refusal(std::string& refusal) {
+  refusal.resize(std::min(refusal.find('\0'), refusal.size()));
+  if (refusal.size() <= kMaxRefusal) return;
+  std::size_t size = kMaxRefusal - 3;
+  const auto is_inside_character = [&refusal](std::size_t at) {
+    return (static_cast<unsigned char>(refusal[at]) & 0xC0U) == 0x80U;
+  };
+  for (int bytes = 0; bytes < 3 && is_inside_character(size); ++bytes) --size;
+  refusal.resize(size);
+  refusal += "...";
+}
+
 }  // namespace
 
 std::string stdout_path_of(const std::string& shared_dir, AttemptKey key) {
@@ -122,9 +136,10 @@ const StartRequest& StartBuilder::wrap() {
     request_.refusal = "container '" + spec_->container + "': this node runs no containers";
   }
   const auto& wrap = contained ? world_.contain : world_.wrap;
-  if (!wrap) return request_;
-  wrapped_ = wrap(request_, *spec_);
-  return wrapped_;
+  StartRequest& request = wrap ? wrapped_ : request_;
+  if (wrap) wrapped_ = wrap(request_, *spec_);
+  shorten_refusal(request.refusal);
+  return request;
 }
 
 // Whom the task runs as; `refusal` says why it cannot run at all.

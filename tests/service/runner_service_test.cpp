@@ -1,6 +1,7 @@
 #include "service/runner_service.hpp"
 
 #include <doctest/doctest.h>
+#include <errno.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -26,6 +27,27 @@ std::shared_ptr<const TaskSpec> spec_of(Argv argv) {
   spec->argv = std::move(argv);
   return spec;
 }
+
+// Starts nothing, and says why.
+class UnwillingKeeper final : public KeeperPort {
+ public:
+  explicit UnwillingKeeper(Error why) : why_(std::move(why)) {}
+
+  Result<KeeperListing> take_over(const std::string& cluster_id, Epoch epoch) override {
+    return null_->take_over(cluster_id, epoch);
+  }
+  Status start(const StartRequest&) override { return why_; }
+  Status signal(AttemptKey key, TaskSignal signal, std::chrono::milliseconds grace) override {
+    return null_->signal(key, signal, grace);
+  }
+  Status confirm(std::uint64_t record) override { return null_->confirm(record); }
+  int descriptor() const override { return null_->descriptor(); }
+  void dispatch(const KeeperEvents& events) override { null_->dispatch(events); }
+
+ private:
+  const Error why_;
+  std::unique_ptr<KeeperPort> null_ = test::make_null_keeper();
+};
 
 HttpReply ask(RunningRunner& runner, const std::string& method, const std::string& path) {
   const auto callers =
@@ -55,6 +77,26 @@ TEST_CASE("a task travels from the host to the keeper and its end back to the ho
   CHECK(seen.ended().at(0).outcome == Outcome{OutcomeKind::exited, 0});
   CHECK(std::filesystem::is_directory(runner.shared.path + "/task_outputs"));
   CHECK(std::filesystem::is_directory(runner.shared.path + "/task_errors"));
+}
+
+TEST_CASE("a start that the keeper does not take goes back with its reason, and whose fault it is") {
+  struct Row {
+    Error error;
+    std::int32_t value;
+  };
+  for (const auto& row : {Row{{Errc::invalid_argument, "a refusal of 5000 bytes"}, kNeverTakes},
+                          Row{{Errc::internal, "the keeper is of a version without users"}, EIO}}) {
+    CAPTURE(row.error.message);
+    ScriptedHost host;
+    RunningRunner runner(host.handler(), std::make_unique<UnwillingKeeper>(row.error));
+    host.wait_until([](const Seen& seen) { return seen.registrations.size() == 1; });
+    host.order_start(kBatch, 1, spec_of({"true"}));
+    host.wait_until([](const Seen& seen) { return !seen.events.empty(); });
+    const NodeEvent event = host.seen().events[0];
+    CHECK(event.kind == NodeEventKind::returned);
+    CHECK(event.attempt.outcome == Outcome{OutcomeKind::never_started, row.value});
+    CHECK(event.attempt.message == row.error.message);
+  }
 }
 
 TEST_CASE("many more tasks than the node has room for all end, each once, in order") {

@@ -155,6 +155,32 @@ TEST_CASE("a user that the node does not run tasks as is refused, durably") {
   CHECK(build(a_world(), spec).refusal == "this node runs no tasks as user 'eve'");
 }
 
+TEST_CASE("a refusal is no longer than a keeper takes, and whole in its characters") {
+  struct Row {
+    std::string given, told;
+  };
+  const std::vector<Row> rows{
+      {"no", "no"},
+      {std::string("no\0more", 7), "no"},
+      {std::string(kMaxRefusal, 'x'), std::string(kMaxRefusal, 'x')},
+      {std::string(kMaxRefusal + 1, 'x'), std::string(kMaxRefusal - 3, 'x') + "..."},
+      {std::string(kMaxRefusal - 4, 'x') + "\xE2\x82\xAC" + "yyy", std::string(kMaxRefusal - 4, 'x') + "..."},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.given.size());
+    TaskWorld world = a_world();
+    world.find_identity = [&row](const std::string&) { return Error{Errc::not_found, row.given}; };
+    auto spec = a_spec();
+    spec->user = "ann";
+    CHECK(build(world, spec).refusal == row.told);
+    world.wrap = [&row](StartRequest request, const TaskSpec&) {
+      request.refusal = row.given;
+      return request;
+    };
+    CHECK(build(world, a_spec()).refusal == row.told);
+  }
+}
+
 TEST_CASE("a user who changes between two tasks of a batch is another one for the second") {
   std::uint32_t uid = 1001;
   StartBuilder builder(a_world_with_users(&uid));

@@ -45,8 +45,8 @@ inline EndRecord end_of(const HostTurn& turn, const KeptAttempt& kept) {
   return end;
 }
 
-// The node could not start the task through no fault of the task's.
-inline void take_node_fault(HostTurn& turn, NodeState& node, TaskId id, const KeptAttempt& kept) {
+// The node could not start the task through no fault of the task's. `next` is what it is to be tried as.
+inline void take_node_fault(HostTurn& turn, NodeState& node, TaskId id, const KeptAttempt& kept, Attempt next) {
   const LiveTask& task = turn.state.live.at(id);
   const std::uint32_t faults = task.faults + 1;
   node.faults_in_row = std::min<std::uint32_t>(node.faults_in_row + 1, 6);
@@ -58,14 +58,27 @@ inline void take_node_fault(HostTurn& turn, NodeState& node, TaskId id, const Ke
     finish(turn, id, TaskEvent::exited_badly, std::move(end));
     return;
   }
-  give_back(turn, id, Attempt{task.attempt.value + 1}, faults, reason);
+  give_back(turn, id, next, faults, reason);
+}
+
+// The keeper has not heard of the attempt, so the task waits for the same one again.
+inline void take_return(HostTurn& turn, NodeState& node, TaskId id, const KeptAttempt& kept) {
+  const LiveTask task = turn.state.live.at(id);
+  const std::int32_t error = kept.outcome.kind == OutcomeKind::never_started ? kept.outcome.value : 0;
+  if (error == 0 || task.kill_requested || task.ends_if_returned) {
+    give_back(turn, id, task.attempt, task.faults, kept.message);
+  } else if (error == kNeverTakes) {
+    finish(turn, id, TaskEvent::exited_badly, end_of(turn, kept));
+  } else {
+    take_node_fault(turn, node, id, kept, task.attempt);
+  }
 }
 
 inline void take_end(HostTurn& turn, NodeState& node, TaskId id, const KeptAttempt& kept) {
   ++node.ends_in_window;
   const TaskEvent event = event_of(kept.outcome, kept.by_request);
   if (event == TaskEvent::returned) {
-    take_node_fault(turn, node, id, kept);
+    take_node_fault(turn, node, id, kept, Attempt{kept.key.attempt.value + 1});
     return;
   }
   finish(turn, id, event, end_of(turn, kept));
@@ -104,11 +117,9 @@ inline void take_node_event(HostTurn& turn, NodeState& node, const NodeEvent& ev
       case NodeEventKind::ended:
         detail::take_end(turn, node, kept.key.task, kept);
         break;
-      case NodeEventKind::returned: {
-        const LiveTask task = live->second;
-        give_back(turn, kept.key.task, task.attempt, task.faults, kept.message);
+      case NodeEventKind::returned:
+        detail::take_return(turn, node, kept.key.task, kept);
         break;
-      }
     }
   }
   if (event.kind == NodeEventKind::ended) node.confirmed = std::max(node.confirmed, kept.record);

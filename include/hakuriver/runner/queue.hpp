@@ -37,7 +37,7 @@ inline void tell(RunnerState& state, NodeEventKind kind, KeptAttempt attempt) {
   state.events.push_back({kind, std::move(attempt)});
 }
 
-// Tells that an attempt never started and never will. `error_number` other than 0: through a fault of the node.
+// Tells that an attempt never started and never will. `error_number`: see kNeverTakes.
 inline void tell_returned(RunnerState& state, AttemptKey key, std::int32_t error_number, std::string message) {
   KeptAttempt attempt;
   attempt.key = key;
@@ -121,7 +121,7 @@ inline void start_head(RunnerTurn& turn) {
 // Starts the oldest waiting tasks for as long as the oldest one fits. One that can never fit here goes back.
 inline void start_what_fits(RunnerTurn& turn) {
   RunnerState& state = turn.state;
-  constexpr std::int32_t kNotHere = 22;  // EINVAL
+  constexpr std::int32_t kNotHere = 19;  // ENODEV: another node may have it
   while (state.keeper_held && !state.stop_by && !state.queue.empty()) {
     const QueuedStart& head = state.queue.front();
     const Resources& resources = head.spec->resources;
