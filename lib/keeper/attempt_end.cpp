@@ -69,8 +69,11 @@ void apply_finish(const LiveAttempt& attempt, AttemptEnd& end) {
   if (report.outcome && was_executed) {
     end.outcome = *report.outcome;
     end.message = report.message;
-    if (end.outcome.kind == OutcomeKind::oom_killed && end.message.empty())
-      end.message = describe_limit_of_memory(attempt);
+    if (end.outcome.kind == OutcomeKind::oom_killed) {
+      if (end.message.empty()) end.message = describe_limit_of_memory(attempt);
+      // Memory may have run out for a part of it long before the rest was asked to end.
+      if (attempt.record.asked) end.outcome = {OutcomeKind::signaled, SIGKILL};
+    }
   }
   if (report.cpu_microseconds) end.usage.cpu_microseconds = *report.cpu_microseconds;
   if (report.peak_bytes) end.usage.max_rss_bytes = *report.peak_bytes;

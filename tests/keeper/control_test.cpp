@@ -52,6 +52,7 @@ kill) signal KILL ;;
 finish)
   signal KILL && while ! test -s status; do sleep 0.01; done
   echo cpu_microseconds 1234; echo peak_bytes 5678
+  test -e starved && echo oom_killed 9 && exit 0
   test -s status && cat status ;;
 esac
 )sh";
@@ -107,7 +108,7 @@ TEST_CASE("an attempt that a launcher runs ends with what the launcher says, and
   REQUIRE(node.connect());
   write_file(node.out_directory() + "/broken.finish", "");
   node.start(node.launch(1, "exit 5"));
-  REQUIRE(node.wait([&] { return node.verbs() == "run\nfinish\n"; }));
+  REQUIRE(node.wait([&] { return node.verbs().starts_with("run\nfinish\n"); }));
   CHECK_FALSE(node.ended.contains(1));
   ::unlink((node.out_directory() + "/broken.finish").c_str());
   const auto ended = node.wait_for_end(1);
@@ -148,12 +149,14 @@ TEST_CASE("a launcher ends what it runs, gently and then not") {
   REQUIRE(node.connect());
   node.start(node.launch(1, "trap 'exit 6' TERM; echo $$ > ready; while :; do sleep 0.01; done"));
   node.wait_for_pid("ready");
+  thing_of(node);
   REQUIRE(node.port().signal(node.key(1), TaskSignal::terminate, 30s).has_value());
   CHECK(node.wait_for_end(1).by_request);
   CHECK(node.verbs() == "run\nterminate\nfinish\n");
   node.clear();
   node.start(node.launch(2, "trap '' TERM; echo $$ > ready2; while :; do sleep 0.01; done"));
   node.wait_for_pid("ready2");
+  thing_of(node);
   REQUIRE(node.port().signal(node.key(2), TaskSignal::terminate, 200ms).has_value());
   const auto killed = node.wait_for_end(2);
   CHECK(killed.by_request);
@@ -166,7 +169,24 @@ TEST_CASE("a launcher ends what it runs, gently and then not") {
   limited.time_limit_grace = 200ms;
   const auto ended = node.run(limited);
   CHECK(ended.outcome == Outcome{OutcomeKind::timed_out, 0});
-  CHECK(node.verbs().starts_with("run\nterminate\n"));
+  CHECK(node.verbs().find("terminate\n") != std::string::npos);
+}
+
+TEST_CASE("what is asked to end has ended for that, also where memory had run out inside before") {
+  Launched node;
+  REQUIRE(node.connect());
+  write_file(node.out_directory() + "/starved", "");
+  const auto by_itself = node.run(node.launch(1, "exit 1"));
+  CHECK(by_itself.outcome == Outcome{OutcomeKind::oom_killed, SIGKILL});
+  CHECK(by_itself.message == "out of memory");
+  node.clear();
+  node.start(node.launch(2, "echo $$ > ready; sleep 1000"));
+  node.wait_for_pid("ready");
+  REQUIRE(node.port().signal(node.key(2), TaskSignal::terminate, 30s).has_value());
+  const auto killed = node.wait_for_end(2);
+  CHECK(killed.by_request);
+  CHECK(killed.outcome == Outcome{OutcomeKind::signaled, SIGKILL});
+  CHECK(killed.message == "out of memory");
 }
 
 TEST_CASE("a launcher finishes what ended while no keeper was there") {
