@@ -21,6 +21,18 @@ void write_all(int file, std::string_view text) {
   }
 }
 
+std::size_t read_own_cgroup(char (&text)[kMaxCgroupText]) {
+  const int file = ::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  std::size_t size = 0;
+  ssize_t count = 0;
+  while (size < sizeof text && (count = ::read(file, text + size, sizeof text - size)) > 0) {
+    size += static_cast<std::size_t>(count);
+  }
+  ::close(file);
+  return size;
+}
+
 }  // namespace
 
 void StartReport::take(int descriptor) {
@@ -39,16 +51,10 @@ Status StartReport::open(const std::string& path) {
 
 void StartReport::tell_cgroup() {
   if (descriptor_ < 0) return;
-  const int file = ::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
   char text[kMaxCgroupText];
-  std::size_t size = 0;
-  ssize_t count = 0;
-  while (size < sizeof text && (count = ::read(file, text + size, sizeof text - size)) > 0) {
-    size += static_cast<std::size_t>(count);
-  }
-  ::close(file);
-  write_all(descriptor_, {text, size});
+  const std::size_t size = read_own_cgroup(text);
+  // Not a word would mean that nothing was executed.
+  write_all(descriptor_, size == 0 ? std::string_view("\n") : std::string_view(text, size));
 }
 
 void StartReport::tell_failure(const ExecFailure& failure) {

@@ -1,5 +1,6 @@
-// How the one who waits for a start learns of it: the text of /proc/self/cgroup and the end of the file when the
-// command was executed, else a NUL byte, an errno, a blank and one line of message.
+// How the one who waits for a start learns of it: the text of /proc/self/cgroup, or an empty line where that cannot be
+// read, and the end of the file when the command was executed, else a NUL byte, an errno, a blank and one line of
+// message.
 #pragma once
 
 #include <string>

@@ -69,6 +69,7 @@ TEST_CASE("what a launching program tells of the start is what the attempt becom
   std::uint64_t number = 0;
   for (const auto& row : std::vector<Row>{
            {"echo 0::/ >&3; exec 3>&-; exit 3", {OutcomeKind::exited, 3}, "", true},
+           {"echo >&3; exec 3>&-; exit 4", {OutcomeKind::exited, 4}, "", true},
            {"echo 0::/ >&3; exec 3>&-; kill -9 $$", {OutcomeKind::signaled, 9}, "", true},
            {"printf '\\0002 no such command\\n' >&3; exit 1", {OutcomeKind::exited, 127}, "no such command", false},
            {"echo 0::/ >&3; printf '\\00013 may not' >&3; exit 1", {OutcomeKind::exited, 126}, "may not", false},

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "launch/account.hpp"
 #include "launch/spec_file.hpp"
+#include "launch/start_report.hpp"
 #include "running_exec.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -72,6 +74,21 @@ TEST_CASE("the report is the cgroup of the one who executes") {
   CHECK(code_of(ran) == 0);
   CHECK_FALSE(ran.report.empty());
   CHECK(ran.report == ran.output);
+}
+
+TEST_CASE("where the cgroup cannot be read, the report still says that there was an execution") {
+  const ScratchDirectory scratch;
+  const std::string path = scratch.path() + "/report";
+  std::ofstream(path).close();
+  StartReport report;
+  REQUIRE(report.open(path));
+  rlimit files{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const rlimit none{0, files.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  report.tell_cgroup();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
+  CHECK(contents_of(path) == "\n");
 }
 
 TEST_CASE("a report by name goes to who waits there, and is closed when the command runs") {
