@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
-constexpr auto kPatience = 30s;
+constexpr auto kPatience = 60s;
 
 }  // namespace
 

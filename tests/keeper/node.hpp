@@ -17,7 +17,7 @@
 
 namespace hakuriver::test {
 
-// Calls `ready` until it is true, for at most half a minute; for things that tell nobody when they happen.
+// Calls `ready` until it is true, for at most a minute; for things that tell nobody when they happen.
 bool eventually(const std::function<bool()>& ready);
 
 inline bool exists(const std::string& path) { return std::filesystem::exists(path); }
@@ -63,7 +63,7 @@ class Node {
   AttemptKey key(std::uint64_t number) const { return {TaskId{base_ + number}, Attempt{1}}; }
 
   KeeperPort& port() { return *port_; }
-  // Dispatches until `done`; false after half a minute.
+  // Dispatches until `done`; false after a minute.
   bool wait(const std::function<bool()>& done);
   // Starts and waits for the end.
   KeptAttempt run(const StartRequest& request);
