@@ -20,6 +20,8 @@ constexpr std::size_t kMostEntryBytes = std::size_t{1} << 20;
 constexpr int kMostGroups = 65536;       // as the kernel has it: NGROUPS_MAX
 constexpr std::size_t kMostKept = 1000;  // users
 constexpr std::size_t kMostAsking = 16;  // threads
+constexpr int kHastier = 20;             // after trouble with the database
+constexpr std::chrono::seconds kTrouble{10};
 
 Result<std::vector<std::uint32_t>> read_groups(const std::string& name, gid_t own) {
   std::vector<gid_t> groups(64);
@@ -65,16 +67,21 @@ struct UserDirectory::State {
     bool is_asked = false;
   };
   Read read;
-  std::chrono::milliseconds kept;
-  std::chrono::milliseconds patience;
+  Times times;
   std::mutex mutex;
   std::condition_variable answered;
   std::map<std::string, std::shared_ptr<Entry>> entries;
   std::size_t asking = 0;
+  Clock::time_point trouble_until;  // it has not answered lately, or could not tell
 
-  bool is_fresh(const Entry& entry) const {
-    return entry.answer && !entry.is_asked && Clock::now() - entry.answered_at < kept;
+  static bool is_younger(const Entry& entry, std::chrono::milliseconds age) {
+    return entry.answer && Clock::now() - entry.answered_at < age;
   }
+
+  // A failure to tell is no answer.
+  static bool is_answer(const Result<User>& told) { return told || told.error().code == Errc::not_found; }
+
+  static bool has_user(const Entry& entry) { return entry.answer && *entry.answer; }
 
   std::shared_ptr<Entry> entry_of(const std::string& name) {
     if (entries.size() >= kMostKept) {
@@ -84,13 +91,29 @@ struct UserDirectory::State {
     if (!entry) entry = std::make_shared<Entry>();
     return entry;
   }
+
+  void take(Entry& entry, Result<User> told) {
+    const std::lock_guard guard(mutex);
+    if (!is_answer(told)) trouble_until = Clock::now() + kTrouble;
+    if (is_answer(told) || !has_user(entry)) {
+      entry.answer = std::move(told);
+      entry.answered_at = Clock::now();
+    }
+    entry.is_asked = false;
+    --asking;
+    answered.notify_all();
+  }
+
+  void wait_for(std::unique_lock<std::mutex>& lock, Entry& entry) {
+    const auto patience = Clock::now() < trouble_until ? times.patience / kHastier : times.patience;
+    if (answered.wait_for(lock, patience, [&entry] { return !entry.is_asked; })) return;
+    trouble_until = Clock::now() + kTrouble;
+  }
 };
 
-UserDirectory::UserDirectory(Read read, std::chrono::milliseconds kept, std::chrono::milliseconds patience)
-    : state_(std::make_shared<State>()) {
+UserDirectory::UserDirectory(Read read, Times times) : state_(std::make_shared<State>()) {
   state_->read = std::move(read);
-  state_->kept = kept;
-  state_->patience = patience;
+  state_->times = times;
 }
 
 // On a thread that nobody waits for: where the database hangs, it may never return. False: no thread can be had.
@@ -98,15 +121,7 @@ bool UserDirectory::ask(const std::string& name) {
   const auto entry = state_->entries[name];
   if (state_->asking >= kMostAsking) return false;
   try {
-    std::thread([state = state_, name, entry] {
-      auto answer = state->read(name);
-      const std::lock_guard guard(state->mutex);
-      entry->answer = std::move(answer);
-      entry->answered_at = State::Clock::now();
-      entry->is_asked = false;
-      --state->asking;
-      state->answered.notify_all();
-    }).detach();
+    std::thread([state = state_, name, entry] { state->take(*entry, state->read(name)); }).detach();
   } catch (const std::system_error&) {
     return false;
   }
@@ -118,11 +133,14 @@ bool UserDirectory::ask(const std::string& name) {
 Result<User> UserDirectory::find(const std::string& name) {
   std::unique_lock lock(state_->mutex);
   const auto entry = state_->entry_of(name);
-  if (state_->is_fresh(*entry)) return *entry->answer;
-  const bool is_asked = entry->is_asked || ask(name);
-  if (is_asked) state_->answered.wait_for(lock, state_->patience, [&entry] { return !entry->is_asked; });
-  if (is_asked && !entry->is_asked) return *entry->answer;
-  if (entry->answer && *entry->answer) return *entry->answer;
+  if (State::is_younger(*entry, state_->times.kept) && State::is_answer(*entry->answer)) return *entry->answer;
+  const bool is_asked_anew = !entry->is_asked && ask(name);
+  const bool is_usable = State::has_user(*entry) && State::is_younger(*entry, state_->times.usable);
+  if (is_asked_anew && !is_usable) {
+    state_->wait_for(lock, *entry);
+    if (!entry->is_asked) return *entry->answer;
+  }
+  if (State::has_user(*entry)) return *entry->answer;
   return Error{Errc::unavailable, "the user database does not answer when asked for user '" + name + "'"};
 }
 

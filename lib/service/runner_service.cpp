@@ -195,7 +195,9 @@ void RunnerService::perform(runner_effect::StartAttempt& effect) {
     if (const auto made = create_output_directories(shared_dir_); !made) return fails(kNodeFault, made.error());
     prepared_for_ = effect.batch;
   }
-  const auto started = ports_.keeper->start(builder_.build(effect.key, effect.batch, effect.numa_node, effect.spec));
+  const auto request = builder_.build(effect.key, effect.batch, effect.numa_node, effect.spec);
+  if (!request) return fails(kNodeFault, request.error());
+  const auto started = ports_.keeper->start(**request);
   if (started) return;
   // Whether a keeper that is gone has heard of it, the next listing tells.
   if (is_lost(started.error())) return lose_keeper(started.error());

@@ -109,15 +109,19 @@ bool is_own_variable(std::string_view name) noexcept {
   return std::find(kOwnVariables.begin(), kOwnVariables.end(), name) != kOwnVariables.end();
 }
 
-const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
-                                        const std::shared_ptr<const TaskSpec>& spec) {
+Result<const StartRequest*> StartBuilder::build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
+                                                const std::shared_ptr<const TaskSpec>& spec) {
   const bool is_other = spec_ != spec || batch_ != batch || request_.numa_node != numa_node;
   spec_ = spec;
   std::string refusal;
   auto identity = identify(refusal);  // each time: users change
-  if (is_other || identity != identity_ || refusal != refusal_) {
+  if (!identity) {
+    spec_.reset();  // what is kept is of an earlier one
+    return identity.error();
+  }
+  if (is_other || *identity != identity_ || refusal != refusal_) {
     batch_ = batch;
-    identity_ = std::move(identity);
+    identity_ = std::move(*identity);
     refusal_ = std::move(refusal);
     build_common(batch, numa_node);
   }
@@ -130,7 +134,7 @@ const StartRequest& StartBuilder::build(AttemptKey key, BatchId batch, std::opti
   return wrap();
 }
 
-const StartRequest& StartBuilder::wrap() {
+const StartRequest* StartBuilder::wrap() {
   const bool contained = !spec_->container.empty();
   if (contained && !world_.contain && request_.refusal.empty()) {
     request_.refusal = "container '" + spec_->container + "': this node runs no containers";
@@ -139,21 +143,23 @@ const StartRequest& StartBuilder::wrap() {
   StartRequest& request = wrap ? wrapped_ : request_;
   if (wrap) wrapped_ = wrap(request_, *spec_);
   shorten_refusal(request.refusal);
-  return request;
+  return &request;
 }
 
-// Whom the task runs as; `refusal` says why it cannot run at all.
-std::optional<TaskIdentity> StartBuilder::identify(std::string& refusal) const {
+// Whom the task runs as; `refusal` says why it can never run here, an error why it cannot now.
+Result<std::optional<TaskIdentity>> StartBuilder::identify(std::string& refusal) const {
   const std::string& user = spec_->user.empty() ? world_.user : spec_->user;
-  if (user.empty()) return std::nullopt;
+  if (user.empty()) return std::optional<TaskIdentity>();
   if (!world_.find_identity) {
     refusal = "this node runs no tasks as user '" + user + "'";
-    return std::nullopt;
+    return std::optional<TaskIdentity>();
   }
   auto identity = world_.find_identity(user);
-  if (identity) return std::move(*identity);
-  refusal = identity.error().message;
-  return std::nullopt;
+  if (identity) return identity;
+  const Error& error = identity.error();
+  if (error.code != Errc::not_found && error.code != Errc::denied) return identity;
+  refusal = error.message;
+  return std::optional<TaskIdentity>();
 }
 
 // What differs from task to task of a sweep.

@@ -30,7 +30,8 @@ struct TaskIdentity {
   bool operator==(const TaskIdentity&) const = default;
 };
 
-// None: that is the runner's own user. An error, one line, is why tasks do not run as that user here.
+// None: that is the runner's own user. An error, one line, is why tasks do not run as that user here: for good
+// (not_found, denied), or for now. Runs on the thread that also tells the host of this node, so it may not take long.
 using FindIdentity = std::function<Result<std::optional<TaskIdentity>>(const std::string& user)>;
 
 // Turns what a task is into what the keeper is asked to run: the same command inside a unit, a container and so on. The
@@ -70,17 +71,17 @@ class StartBuilder {
  public:
   explicit StartBuilder(TaskWorld world) : world_(std::move(world)) {}
 
-  // Good until the next call.
-  const StartRequest& build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
-                            const std::shared_ptr<const TaskSpec>& spec);
+  // Good until the next call. An error is the node's fault; what no other try would change is in the request's refusal.
+  Result<const StartRequest*> build(AttemptKey key, BatchId batch, std::optional<std::uint32_t> numa_node,
+                                    const std::shared_ptr<const TaskSpec>& spec);
 
  private:
-  std::optional<TaskIdentity> identify(std::string& refusal) const;
+  Result<std::optional<TaskIdentity>> identify(std::string& refusal) const;
   void build_common(BatchId batch, std::optional<std::uint32_t> numa_node);
   std::vector<std::string> build_environment(BatchId batch, std::optional<std::uint32_t> numa_node) const;
   void build_own(std::uint64_t index);
   void bind(std::uint32_t numa_node);
-  const StartRequest& wrap();
+  const StartRequest* wrap();
 
   const TaskWorld world_;
   std::shared_ptr<const TaskSpec> spec_;

@@ -45,7 +45,9 @@ std::shared_ptr<TaskSpec> a_spec() {
 StartRequest build(const TaskWorld& world, const std::shared_ptr<const TaskSpec>& spec,
                    std::optional<std::uint32_t> numa = {}) {
   StartBuilder builder(world);
-  return builder.build(kFirst, kBatch, numa, spec);
+  const auto built = builder.build(kFirst, kBatch, numa, spec);
+  REQUIRE(built);
+  return **built;
 }
 
 std::string value_of(const StartRequest& request, const std::string& name) {
@@ -155,6 +157,29 @@ TEST_CASE("a user that the node does not run tasks as is refused, durably") {
   CHECK(build(a_world(), spec).refusal == "this node runs no tasks as user 'eve'");
 }
 
+TEST_CASE("where nobody can tell of a user now, the node is to blame, and the next task gets its own request") {
+  bool is_silent = true;
+  TaskWorld world = a_world();
+  world.find_identity = [&is_silent](const std::string& name) -> Result<std::optional<service::TaskIdentity>> {
+    if (is_silent && name == "bob") return Error{Errc::unavailable, "the user database does not answer"};
+    return std::optional(service::TaskIdentity{name, {1001, 101, {101}}, "/home/" + name, "/bin/sh"});
+  };
+  StartBuilder builder(world);
+  auto anns = a_spec();
+  anns->user = "ann";
+  auto bobs = a_spec();
+  bobs->user = "bob";
+  REQUIRE(builder.build(kFirst, kBatch, {}, anns));
+  for (int i = 0; i < 2; ++i) {
+    const auto silent = builder.build({TaskId{52}, Attempt{1}}, BatchId{51}, {}, bobs);
+    REQUIRE_FALSE(silent);
+    CHECK(silent.error().message == "the user database does not answer");
+  }
+  CHECK(value_of(**builder.build(kFirst, kBatch, {}, anns), "HOME") == "/home/ann");
+  is_silent = false;
+  CHECK(value_of(**builder.build({TaskId{52}, Attempt{1}}, BatchId{51}, {}, bobs), "HOME") == "/home/bob");
+}
+
 TEST_CASE("a refusal is no longer than a keeper takes, and whole in its characters") {
   struct Row {
     std::string given, told;
@@ -186,9 +211,9 @@ TEST_CASE("a user who changes between two tasks of a batch is another one for th
   StartBuilder builder(a_world_with_users(&uid));
   auto spec = a_spec();
   spec->user = "bob";
-  CHECK(builder.build(kFirst, kBatch, {}, spec).user->uid == 1001);
+  CHECK((*builder.build(kFirst, kBatch, {}, spec))->user->uid == 1001);
   uid = 1002;
-  CHECK(builder.build({TaskId{43}, Attempt{1}}, kBatch, {}, spec).user->uid == 1002);
+  CHECK((*builder.build({TaskId{43}, Attempt{1}}, kBatch, {}, spec))->user->uid == 1002);
 }
 
 TEST_CASE("a task runs where it was told to, below the shared directory unless the path is whole") {
@@ -213,8 +238,8 @@ TEST_CASE("output files are named by task, and by attempt from the second on") {
 TEST_CASE("tasks of one batch differ in what is theirs, those of another batch in everything") {
   StartBuilder builder(a_world());
   const auto spec = a_spec();
-  const StartRequest first = builder.build(kFirst, kBatch, {}, spec);
-  const StartRequest second = builder.build({TaskId{43}, Attempt{2}}, kBatch, {}, spec);
+  const StartRequest first = **builder.build(kFirst, kBatch, {}, spec);
+  const StartRequest second = **builder.build({TaskId{43}, Attempt{2}}, kBatch, {}, spec);
   CHECK(second.argv == first.argv);
   CHECK(second.key == AttemptKey{TaskId{43}, Attempt{2}});
   CHECK(value_of(second, "HAKURIVER_TASK_ID") == "43");
@@ -223,7 +248,7 @@ TEST_CASE("tasks of one batch differ in what is theirs, those of another batch i
   CHECK(second.environment.size() == first.environment.size());
   auto other = a_spec();
   other->argv = {"ls"};
-  const StartRequest third = builder.build({TaskId{51}, Attempt{1}}, BatchId{50}, {}, other);
+  const StartRequest third = **builder.build({TaskId{51}, Attempt{1}}, BatchId{50}, {}, other);
   CHECK(third.argv == Argv{"ls"});
   CHECK(value_of(third, "HAKURIVER_BATCH_ID") == "50");
   CHECK(third.millicores == 500);
@@ -319,7 +344,7 @@ TEST_CASE("a task of a sweep gets its own command and variables, and nothing of 
   StartBuilder builder(a_world());
   for (const auto index : std::vector<std::uint64_t>{5, 0, 2}) {
     const AttemptKey key{task_of(kBatch, index), Attempt{1}};
-    const StartRequest& request = builder.build(key, kBatch, std::nullopt, spec);
+    const StartRequest& request = **builder.build(key, kBatch, std::nullopt, spec);
     CHECK(request.argv == parsed->sweep.at(index));
     CHECK(value_of(request, "HAKURUN_INDEX") == std::to_string(index + 1));
     CHECK(value_of(request, "HAKURUN_TOTAL") == "6");
