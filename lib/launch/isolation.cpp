@@ -155,10 +155,12 @@ void end_as(int wait_status) {
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   ::signal(number, SIG_DFL);
-  sigset_t mask;
-  ::sigemptyset(&mask);
-  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+  // Others that have come meanwhile stay where they are.
+  sigset_t own;
+  ::sigemptyset(&own);
+  ::sigaddset(&own, number);
   ::kill(::getpid(), number);
+  ::sigprocmask(SIG_UNBLOCK, &own, nullptr);
   ::_exit(128 + number);
 }
 
