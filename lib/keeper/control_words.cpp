@@ -35,6 +35,7 @@ void take_line(FinishReport& report, std::string_view line) {
   if (name == "signaled") take_outcome(report, OutcomeKind::signaled, kMostSignal, rest);
   if (name == "oom_killed") take_outcome(report, OutcomeKind::oom_killed, kMostSignal, rest);
   if (name == "never_started") take_outcome(report, OutcomeKind::never_started, 4095, rest);
+  if (line == "unknown") report.outcome = Outcome{};
   if (name == "message") report.message = std::string(rest);
   if (name == "cpu_microseconds") report.cpu_microseconds = take_number<std::uint64_t>(rest);
   if (name == "peak_bytes") report.peak_bytes = take_number<std::uint64_t>(rest);

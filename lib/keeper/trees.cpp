@@ -24,6 +24,7 @@ constexpr auto kLookEvery = 50ms;  // at processes that are not ours, which tell
 constexpr auto kLookWithoutPidfd = 1s;
 constexpr int kRoundsPerTurn = 8;
 constexpr std::size_t kNamesKept = 5;
+constexpr std::uint32_t kKillsBeforeTheLauncher = 4;  // which may kill what we may not, such as sudo
 
 bool contains(const std::vector<pid_t>& pids, pid_t pid) {
   return std::find(pids.begin(), pids.end(), pid) != pids.end();
@@ -307,7 +308,10 @@ void Trees::end_leftovers(LiveAttempt& attempt, const std::vector<pid_t>& member
       if (stat != nullptr) attempt.left_behind += (i == 0 ? " " : ", ") + stat->name;
     }
   }
-  if (attempt.ending == Ending::killing) return kill_all(attempt, members, table, now);
+  if (attempt.ending == Ending::killing) {
+    if (attempt.controlled && attempt.kills >= kKillsBeforeTheLauncher) begin_finish(attempt);
+    return kill_all(attempt, members, table, now);
+  }
   ask_to_end(attempt, members, table);
   // Those that are not below us tell nobody when they end.
   const bool tells = attempt.ours && !attempt.cgroup;

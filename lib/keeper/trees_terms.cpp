@@ -151,7 +151,7 @@ void Trees::held(LiveAttempt& attempt, bool paused) {
   if (std::exchange(attempt.tell_change, false)) ledger_.record_changed(attempt);
 }
 
-// Nothing of the main process is left; what it was the client of may be.
+// Nothing of the main process is left that we could end; what it was the client of may be.
 void Trees::begin_finish(LiveAttempt& attempt) {
   if (std::exchange(attempt.controlled->finishing, true)) return;
   set_timer(attempt, std::nullopt);

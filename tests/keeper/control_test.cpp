@@ -87,6 +87,7 @@ TEST_CASE("what a launcher says when it has finished is read line by line, and n
   using keeper::parse_finish;
   CHECK(parse_finish("").outcome == std::nullopt);
   CHECK(parse_finish("exited 3\n").outcome == Outcome{OutcomeKind::exited, 3});
+  CHECK(parse_finish("unknown\nmessage why\n").outcome == Outcome{OutcomeKind::unknown, 0});
   CHECK(parse_finish("signaled 15").outcome == Outcome{OutcomeKind::signaled, 15});
   CHECK(parse_finish("oom_killed 9\n").outcome == Outcome{OutcomeKind::oom_killed, 9});
   const auto never = parse_finish("never_started 12 no such image\n");
