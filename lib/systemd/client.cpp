@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "launch/isolation.hpp"
@@ -20,6 +21,7 @@
 #include "systemd/child_program.hpp"
 #include "systemd/command_line.hpp"
 #include "systemd/unit.hpp"
+#include "systemd/unit_processes.hpp"
 
 namespace hakuriver::systemd {
 namespace {
@@ -45,7 +47,7 @@ std::optional<ExecFailure> prepare(const Options& options, std::vector<std::stri
   task.report_file = options.file(".report");
   task.spec_file = options.file(".spec");
   task.account_file = options.file(".account");
-  for (const auto* path : {&task.report_file, &task.spec_file, &task.account_file}) ::unlink(path->c_str());
+  for (const char* suffix : {".report", ".spec", ".account", kCgroupSuffix}) ::unlink(options.file(suffix).c_str());
   launch::TaskSpecFile spec{{}, launch::own_limits(), std::move(environment)};
   std::array<char, 4096> directory{};
   if (!options.working_directory.empty()) {
@@ -78,7 +80,19 @@ bool has_failed(const Options& options, pid_t starter, int step) {
     return false;
   }
   if (options.is_scope() || info.si_code != CLD_EXITED || info.si_status != 0) return true;
-  return step % kStepsBetweenLooks == 0 && read_unit_state(options).main_pid == 0;
+  if (step % kStepsBetweenLooks != 0) return false;
+  const auto state = read_unit_state(options);
+  return state.is_known && state.main_pid == 0;
+}
+
+// Where it cannot be kept, nobody looks for processes that the manager gave up on.
+void keep_cgroup(const Options& options, std::string_view text) {
+  if (text.starts_with('\0')) return;
+  const int file = ::open(options.file(kCgroupSuffix).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  const auto written = ::write(file, text.data(), text.size());
+  (void)written;
+  ::close(file);
 }
 
 // Passes on what comes through the FIFO until its writer is gone; false where nothing came, and nothing will.
@@ -96,6 +110,7 @@ bool pass_report_on(const Options& options, int fifo, int report_fd, pid_t start
     if (count == 0) return passed;
     if (count < 0) continue;
     passed = true;
+    keep_cgroup(options, {text.data(), static_cast<std::size_t>(count)});
     const auto told = ::write(report_fd, text.data(), static_cast<std::size_t>(count));
     (void)told;  // nobody listens: the task runs all the same
   }
@@ -110,18 +125,19 @@ void await_main_process(std::int64_t pid) {
   ::close(process);
 }
 
-// Until the manager says how its main process ended. One that was taken away is an unknown end: not ours to guess.
+// Until the manager says how its main process ended, and as long as it says nothing. One that was taken away is an
+// unknown end: `finish` says so.
 [[noreturn]] void end_as_service(const Options& options) {
   for (int step = 0; step < kRecordSteps; ++step) {
     const auto state = read_unit_state(options);
-    if (state.main_pid != 0) {
-      await_main_process(state.main_pid);
+    if (state.main_pid != 0 || !state.is_known) {
+      if (state.main_pid != 0) await_main_process(state.main_pid);
       step = 0;
     } else if (state.is_loaded && state.main_code == CLD_EXITED) {
       ::_exit(state.main_status);
     } else if (state.is_loaded && state.main_code != 0) {
       launch::end_as(state.main_status);
-    } else if (state.is_known && !state.is_loaded) {
+    } else if (!state.is_loaded) {
       break;
     }
     ::nanosleep(&kShortly, nullptr);

@@ -19,6 +19,7 @@ constexpr const char* kManager = "org.freedesktop.systemd1";
 constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kInterface = "org.freedesktop.systemd1.Manager";
 constexpr const char* kNoSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
+constexpr const char* kUnknownObject = "org.freedesktop.DBus.Error.UnknownObject";
 constexpr std::uint64_t kPatienceMicroseconds = 25'000'000;
 constexpr std::uint32_t kOomPolicyOfScopes = 252;  // the version that brought it
 
@@ -134,13 +135,40 @@ Status await(sd_bus* bus, const Options& options, const Job& job) {
   return job.result == "done" ? Status(Unit{}) : refused(options, ("its start ended as '" + job.result + "'").c_str());
 }
 
-// A property of a unit that is a text; empty where there is none, or no such unit.
-std::string property_of(sd_bus* bus, const char* unit_path, const char* name) {
+enum class Answer { told, no_such_unit, failed };
+
+// The manager may forget a unit between two questions.
+Answer answer_of(int done, const sd_bus_error& error) {
+  if (done >= 0) return Answer::told;
+  const bool is_gone =
+      ::sd_bus_error_has_name(&error, kNoSuchUnit) > 0 || ::sd_bus_error_has_name(&error, kUnknownObject) > 0;
+  return is_gone ? Answer::no_such_unit : Answer::failed;
+}
+
+// A property of a unit that is a text.
+Answer read_property(sd_bus* bus, const char* unit_path, const char* name, std::string& value) {
   char* text = nullptr;
+  sd_bus_error error = SD_BUS_ERROR_NULL;
   const int done =
-      ::sd_bus_get_property_string(bus, kManager, unit_path, "org.freedesktop.systemd1.Unit", name, nullptr, &text);
+      ::sd_bus_get_property_string(bus, kManager, unit_path, "org.freedesktop.systemd1.Unit", name, &error, &text);
   const std::unique_ptr<char, decltype(&::free)> owned(text, ::free);
-  return done < 0 ? std::string() : std::string(text);
+  const Answer answer = answer_of(done, error);
+  ::sd_bus_error_free(&error);
+  if (answer == Answer::told) value = text;
+  return answer;
+}
+
+Answer find_unit(sd_bus* bus, const std::string& unit, std::string& path) {
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_message* answered = nullptr;
+  int done = ::sd_bus_call_method(bus, kManager, kPath, kInterface, "GetUnit", &error, &answered, "s", unit.c_str());
+  const Message message(answered);
+  const char* found = nullptr;
+  if (done >= 0) done = ::sd_bus_message_read(answered, "o", &found);
+  const Answer answer = answer_of(done, error);
+  ::sd_bus_error_free(&error);
+  if (answer == Answer::told) path = found;
+  return answer;
 }
 
 }  // namespace
@@ -160,21 +188,15 @@ Status enter_scope(const Options& options) {
 std::optional<UnitState> read_scope_state(const Options& options) {
   const Bus bus = connect(options.user_manager);
   if (!bus) return std::nullopt;
-  sd_bus_error error = SD_BUS_ERROR_NULL;
-  sd_bus_message* answered = nullptr;
-  const int done = ::sd_bus_call_method(bus.get(), kManager, kPath, kInterface, "GetUnit", &error, &answered, "s",
-                                        options.unit.c_str());
-  const Message answer(answered);
-  const bool is_gone = ::sd_bus_error_has_name(&error, kNoSuchUnit) > 0;
-  ::sd_bus_error_free(&error);
   UnitState state;
   state.is_known = true;
-  if (is_gone) return state;
-  const char* path = nullptr;
-  if (done < 0 || ::sd_bus_message_read(answered, "o", &path) < 0) return std::nullopt;
-  state.active = property_of(bus.get(), path, "ActiveState");
-  state.is_loaded = !state.active.empty();  // it may have gone meanwhile
-  state.frozen = property_of(bus.get(), path, "FreezerState");
+  std::string path;
+  auto answer = find_unit(bus.get(), options.unit, path);
+  if (answer == Answer::told) answer = read_property(bus.get(), path.c_str(), "ActiveState", state.active);
+  if (answer == Answer::failed) return std::nullopt;
+  state.is_loaded = answer == Answer::told;
+  // Older ones have no freezer.
+  if (state.is_loaded) read_property(bus.get(), path.c_str(), "FreezerState", state.frozen);
   return state;
 }
 

@@ -16,7 +16,7 @@ Status enter_scope(const Options& options);
 
 // These two are of scopes, and are nothing where the manager cannot be reached this way: systemctl(1) may know another.
 
-// LoadState, ActiveState and FreezerState; what is not loaded is not known by the manager any more.
+// LoadState, ActiveState and FreezerState. Not loaded is only what the manager says it does not know.
 std::optional<UnitState> read_scope_state(const Options& options);
 
 // `verb` as systemctl has it: "freeze", "thaw", "reset-failed", or "kill" with `signal`. Whether it was done.

@@ -42,6 +42,12 @@ def in_cgroup(unit, name):
     return {path.read_text().split()[0] for path in CGROUPS.rglob(f"{unit}/{name}")}
 
 
+def client_of(unit):
+    """The process that stands for a unit."""
+    words = f"/hakuriver-systemd .*--unit {unit} .* run "
+    return int(subprocess.run(["pgrep", "-o", "-f", words], capture_output=True, text=True, check=True).stdout)
+
+
 def lives(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -229,6 +235,27 @@ class Services(Case):
         go.touch()
         self.cluster.start_runner("node1")
         self.cluster.client("--wait-for", task, check=9)
+        self.gone(task)
+
+    def test_it_does_not_outlive_the_process_that_stands_for_it(self):
+        for text, paused, code in (("sleep 1000", False, 143), ("trap '' TERM; while :; do sleep 1; done", True, 137)):
+            task = self.running(*self.OPTIONS, "--", "sh", "-c", f"echo ready; {text}")
+            self.cluster.wait_until(lambda: self.cluster.client("--stdout", task, check=0).stdout, "its trap")
+            if paused:
+                self.cluster.client("--pause", task, check=0)
+                self.cluster.wait_for_status(task, "paused")
+            unit = f"hakuriver-task-{task}.service"
+            inside = processes(unit)
+            os.kill(client_of(unit), signal.SIGKILL)
+            self.cluster.client("--wait-for", task, check=code)
+            self.assertIn("the process that stood for it", self.cluster.status(task)["error_message"])
+            self.assertFalse([pid for pid in inside if lives(pid)])
+            self.gone(task)
+
+    def test_a_unit_that_was_taken_away_says_how_it_ended(self):
+        task = self.running(*self.OPTIONS, "--", "sleep", "1000")
+        subprocess.run(["systemctl", "stop", f"hakuriver-task-{task}.service"], check=True)
+        self.cluster.client("--wait-for", task, check=143)
         self.gone(task)
 
     def test_what_is_paused_uses_nothing(self):

@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -85,6 +86,17 @@ class Sudo(unittest.TestCase):
         self.cluster.client("--kill", task, check=0)
         self.cluster.wait_for_status(task, "killed")
         self.assertFalse([path for path in CGROUPS.rglob(f"{unit}/cgroup.procs") if path.read_text()])
+
+    def test_it_does_not_outlive_the_process_that_stands_for_it(self):
+        for options, suffix in (((), "scope"), (("--private-pid",), "service")):
+            task = self.cluster.submit(*options, "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+            self.cluster.wait_until(lambda: self.cluster.client("--stdout", task, check=0).stdout, "its trap")
+            unit = f"hakuriver-task-{task}.{suffix}"
+            client = subprocess.run(["pgrep", "-o", "-f", f"/hakuriver-systemd .*--unit {unit} .* run "],
+                                    capture_output=True, text=True, check=True).stdout
+            os.kill(int(client), signal.SIGKILL)
+            self.assertEqual(self.cluster.client("--wait-for", task).returncode, 137)
+            self.assertFalse([path for path in CGROUPS.rglob(f"{unit}/cgroup.procs") if path.read_text()])
 
     def test_how_it_ends(self):
         self.assertEqual(self.wait("--", "true")[0]["status"], "completed")
