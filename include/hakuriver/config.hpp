@@ -101,6 +101,12 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
+// Where environments are packaged (hakuriver/environment.hpp): [docker] container_dir, below shared_dir.
+inline std::string package_directory(const Config& config) {
+  const std::string& directory = config.docker.container_dir;
+  return directory.starts_with('/') ? directory : config.paths.shared_dir + "/" + directory;
+}
+
 // One value from the command line.
 struct ConfigFlag {
   std::string key;   // "network.host_port"

@@ -32,6 +32,7 @@ struct HostOptions {
   std::vector<HostAddress> listen{};  // none: no socket, only connect() leads here
   std::string database{};             // a file, made where it is missing; empty: in memory, and gone at the end
   std::string shared_dir{};           // where runners put output, as this machine sees it; empty: output is not served
+  std::string package_dir{};          // where environments are packaged; empty: a container's name is used as it is
   std::string token{};                // hexadecimal; empty: none is asked for, and only loopback may be listened on
   std::string reachable_address{};    // how others name this host, for the check of browsers' requests
   std::vector<std::string> allowed_hosts{};                // further names that a browser may use

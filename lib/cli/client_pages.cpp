@@ -8,6 +8,7 @@
 #include "cli/client_words.hpp"
 #include "hakuriver/argv.hpp"
 #include "hakuriver/duration.hpp"
+#include "hakuriver/environment.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -85,7 +86,9 @@ void add_request(Page& page, const TaskView& task) {
   page.line("Command", shell_quote(spec.argv));
   page.line("Environment", joined(variables, " "));
   page.line("Directory", spec.working_directory);
-  page.line("Container", spec.container);
+  const auto package = parse_package(spec.container);
+  page.line("Container",
+            package ? package->name + " (version " + std::to_string(package->version) + ")" : spec.container);
   page.line("Mounts", joined(spec.mounts, " "));
   std::vector<std::string> traits;
   if (spec.privileged) traits.emplace_back("privileged");

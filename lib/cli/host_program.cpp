@@ -122,6 +122,7 @@ HostOptions options_from(const Config& config, std::vector<HostAddress> listen, 
   options.listen = std::move(listen);
   options.database = config.database.db_file;
   options.shared_dir = config.paths.shared_dir;
+  options.package_dir = package_directory(config);
   options.token = std::move(token);
   options.reachable_address = config.network.host_reachable_address;
   options.allowed_hosts = config.security.allowed_hosts;

@@ -43,9 +43,9 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY(environment, runner_user), Kind::text},
     {HAKURIVER_KEY(environment, allowed_users), Kind::list},
 
-    {HAKURIVER_KEY(docker, container_dir), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, container_dir), Kind::text},
     {HAKURIVER_KEY(docker, default_container_name), Kind::text},
-    {HAKURIVER_KEY(docker, initial_base_image), Kind::text, 0, 0, "", "", false},
+    {HAKURIVER_KEY(docker, initial_base_image), Kind::text},
     {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no},
     {HAKURIVER_KEY(docker, additional_mounts), Kind::list},
     {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no},

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "environment/packages.hpp"
 #include "hakuriver/host.hpp"
 #include "http/guard.hpp"
 #include "http/server.hpp"
@@ -88,6 +89,17 @@ service::HostServiceOptions service_options(const HostOptions& options, service:
   return service;
 }
 
+service::PeopleOptions people_options(const HostOptions& options) {
+  service::PeopleOptions people{options.shared_dir,         options.default_container, options.default_mounts,
+                                options.default_privileged, options.allow_privileged,  options.allow_mounts};
+  if (!options.package_dir.empty()) {
+    people.pin_container = [packages = environment::Packages(options.package_dir)](const std::string& container) {
+      return environment::pin_container(packages, container);
+    };
+  }
+  return people;
+}
+
 void append(std::vector<service::Route>& routes, std::vector<service::Route> more) {
   std::move(more.begin(), more.end(), std::back_inserter(routes));
 }
@@ -158,14 +170,8 @@ Status Host::start() {
   auto reader = impl_->storage.open_reader();
   if (!reader) return reader.error();
   impl_->queries = std::make_unique<service::TaskQueries>(impl_->host, std::move(*reader), impl_->options.shared_dir);
-  const service::PeopleServices services{
-      impl_->host,
-      *impl_->queries,
-      impl_->follower,
-      impl_->requests,
-      impl_->health,
-      {impl_->options.shared_dir, impl_->options.default_container, impl_->options.default_mounts,
-       impl_->options.default_privileged, impl_->options.allow_privileged, impl_->options.allow_mounts}};
+  const service::PeopleServices services{impl_->host,     *impl_->queries, impl_->follower,
+                                         impl_->requests, impl_->health,   people_options(impl_->options)};
   std::vector<service::Route> routes = service::node_routes(impl_->host);
   append(routes, service::submission_routes(services));
   append(routes, service::task_routes(services));

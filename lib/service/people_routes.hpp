@@ -1,7 +1,9 @@
 // The routes that people, clients and pages use: the seed era's, and our own under /api/v1.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ struct PeopleOptions {
   bool default_privileged = false;
   bool allow_privileged = true;
   std::optional<std::vector<std::string>> allow_mounts{};  // none: any directory
+  // The container that a submission's becomes when it is taken, such as one version of an environment; it may read
+  // files. None: each stays as it is.
+  std::function<Result<std::string>(const std::string& container)> pin_container{};
 };
 
 // What the routes share. Everything in it must outlive the routes.

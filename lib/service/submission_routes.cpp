@@ -72,6 +72,15 @@ Status check_container(const SubmitRequest& request, const PeopleOptions& option
   return Unit{};
 }
 
+// What the container's name means at this moment, it means for all of the submission's tasks.
+Status pin_container(TaskSpec& spec, const PeopleOptions& options) {
+  if (spec.container.empty() || !options.pin_container) return Unit{};
+  auto pinned = options.pin_container(spec.container);
+  if (!pinned) return pinned.error();
+  spec.container = std::move(*pinned);
+  return Unit{};
+}
+
 void submit(const PeopleServices& services, RouteCall call, wire::Submission submission, Era era) {
   if (const auto* invalid = std::get_if<wire::InvalidInput>(&submission)) {
     call.responder->reply({.status = 422, .body = invalid->body()});
@@ -91,7 +100,11 @@ void submit(const PeopleServices& services, RouteCall call, wire::Submission sub
     return;
   }
   host_event::Submit event;
-  event.content_digest = wire::content_digest(request);
+  event.content_digest = wire::content_digest(request);  // of what was asked for, whatever it means today
+  if (const auto pinned = pin_container(request.spec, services.options); !pinned) {
+    call.responder->reply(error_reply(pinned.error()));
+    return;
+  }
   event.submission_id = std::move(request.submission_id);
   event.targets = std::move(request.targets);
   event.count = request.count;

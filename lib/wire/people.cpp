@@ -1,5 +1,6 @@
 #include "wire/people.hpp"
 
+#include "hakuriver/environment.hpp"
 #include "hakuriver/time.hpp"
 #include "wire/json_text.hpp"
 
@@ -39,6 +40,14 @@ void append_variables(std::string& out, const TaskSpec& spec, NotUtf8 policy) {
   out += '}';
 }
 
+// An environment keeps the name it was asked for by; which of its packages that was is said beside it.
+void write_container(ObjectWriter& object, const std::string& container) {
+  const auto package = parse_package(container);
+  object.text_or_null("container_name", package ? package->name : container);
+  if (package) return object.number("container_version", package->version);
+  object.null("container_version");
+}
+
 void write_spec(ObjectWriter& object, const TaskSpec& spec, NotUtf8 policy) {
   const std::span<const std::string> argv(spec.argv);
   object.text("command", argv.empty() ? std::string_view{} : std::string_view(argv[0]));
@@ -52,7 +61,7 @@ void write_spec(ObjectWriter& object, const TaskSpec& spec, NotUtf8 policy) {
   }
   object.text("name", spec.name);
   object.text_or_null("working_directory", spec.working_directory);
-  object.text_or_null("container_name", spec.container);
+  write_container(object, spec.container);
   object.flag("privileged", spec.privileged);
   append_texts(object.member("additional_mounts"), spec.mounts, policy);
   object.flag("use_private_network", spec.private_network);

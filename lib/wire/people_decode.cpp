@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "hakuriver/duration.hpp"
+#include "hakuriver/environment.hpp"
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
 #include "wire/people.hpp"
@@ -56,6 +57,9 @@ TaskSpec read_spec(ObjectReader& in, InvalidInput& errors) {
   spec.name = in.text("name");
   spec.working_directory = in.text("working_directory");
   spec.container = in.text("container_name");
+  if (const auto version = in.whole("container_version", 0, 0, kMaxPackageVersion); version != 0) {
+    spec.container = to_string(PackageKey{spec.container, version});
+  }
   spec.privileged = in.flag("privileged");
   spec.mounts = in.texts("additional_mounts", kMostItems);
   spec.private_network = in.flag("use_private_network");

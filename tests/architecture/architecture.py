@@ -24,13 +24,14 @@ ROOMS = {
     "launch": set(),
     "systemd": {"launch"},
     "http": set(),
+    "environment": {"wire", "platform"},
     # Speaks JSON over HTTP to a container engine.
-    "container": {"wire", "platform", "http"},
+    "container": {"wire", "platform", "http", "environment"},
     "storage": {"wire"},
     "engine": {"platform"},
     "service": {"wire"},
-    "doors": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "container", "storage", "engine", "service"},
-    "cli": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "container", "storage", "engine", "service", "doors"},
+    "doors": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "environment", "container", "storage", "engine", "service"},
+    "cli": {"wire", "config", "platform", "keeper", "launch", "systemd", "http", "environment", "container", "storage", "engine", "service", "doors"},
 }
 
 # The one room that may include a third party's headers.
@@ -41,7 +42,7 @@ THIRD_PARTIES = {
     "toml/": "config",
     "sqlite3.h": "storage",
     "httplib.h": "http",
-    "openssl/": "http",
+    "openssl/": "environment",
     "hwloc.h": "platform",
     "hwloc/": "platform",
     "CLI/": "cli",

@@ -152,7 +152,26 @@ TEST_CASE("a task has every field of the seed era") {
   CHECK(task.at("nice") == 5);
   CHECK(task.at("timed_out") == false);
   CHECK(task.at("container_name") == "img");
+  CHECK(task.at("container_version").is_null());
   CHECK(task.at("cpu_seconds") == 1.5);
+}
+
+TEST_CASE("an environment has the name it was asked for by, and beside it the version that a task got") {
+  TaskView task = full_task();
+  auto spec = std::make_shared<TaskSpec>(*task.spec);
+  for (const std::string container : {"my-env@1763740000", "my-env", "python:3.12", "python@sha256:00", ""}) {
+    CAPTURE(container);
+    spec->container = container;
+    task.spec = spec;
+    const auto again = decode_task(encode(task));
+    REQUIRE_MESSAGE(again, (again ? "" : again.error().message));
+    CHECK(again->spec->container == container);
+  }
+  spec->container = "my-env@1763740000";
+  task.spec = spec;
+  const auto json = nlohmann::json::parse(encode(task));
+  CHECK(json.at("container_name") == "my-env");
+  CHECK(json.at("container_version") == 1763740000);
 }
 
 TEST_CASE("a task that reached its time limit says so") {

@@ -1,0 +1,122 @@
+#include "environment/packages.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "environment/sha256.hpp"
+#include "support/scratch_directory.hpp"
+
+using namespace hakuriver;
+using namespace hakuriver::environment;
+using namespace hakuriver::test;
+
+namespace {
+
+struct Place {
+  ScratchDirectory directory;
+  Packages packages{directory / "packages"};
+
+  void put(const PackageKey& key, const std::string& tar, const std::string& hashed) const {
+    directory.write("packages/" + package_file(key), tar);
+    const Manifest manifest{key, sha256_of(hashed), hashed.size(), {}, {}, {}};
+    directory.write("packages/" + key.name + "-" + std::to_string(key.version) + ".json", encode_manifest(manifest));
+  }
+  std::string pinned(const std::string& container) const {
+    const auto pinned = pin_container(packages, container);
+    return pinned ? *pinned : "error: " + pinned.error().message;
+  }
+};
+
+TEST_CASE("where nothing is packaged nothing is pinned") {
+  const Place place;
+  CHECK(place.packages.list()->empty());
+  for (const std::string container : {"", "my-env", "My Env", "python:3.12", "library/python", "a@sha256:00"}) {
+    CHECK(place.pinned(container) == container);
+  }
+}
+
+TEST_CASE("packages are listed by name and version, whatever else lies there") {
+  const Place place;
+  for (const std::string name :
+       {"b-9.tar", "a-10.tar", "a-9.tar", "a-9-8.tar", "x.tar", ".a-11.tar.part", "a.current.old"}) {
+    place.directory.write("packages/" + name, "x");
+  }
+  std::filesystem::create_directory(place.directory / "packages/a-12.tar");
+  std::string names;
+  const auto all = place.packages.list();
+  for (const auto& package : *all) names += to_string(package.key) + " ";
+  CHECK(names == "a@9 a@10 a-9@8 b@9 ");
+  CHECK(place.packages.list("a")->size() == 2);
+  CHECK(place.packages.list("a")->front().size == 1);
+}
+
+TEST_CASE("a submission gets what is current, else the newest") {
+  const Place place;
+  place.put({"a", 9}, "x", "x");
+  place.put({"a", 10}, "x", "x");
+  CHECK(place.pinned("a") == "a@10");
+  REQUIRE(place.packages.make_current({"a", 9}));
+  CHECK(place.pinned("a") == "a@9");
+  CHECK(place.pinned("a@10") == "a@10");
+  CHECK(place.pinned("a@8").find("error: package 'a@8' is not in") == 0);
+  CHECK(place.pinned("a@x") == "error: container 'a@x': expected NAME@VERSION");
+  CHECK(place.packages.make_current({"a", 8}).error().code == Errc::not_found);
+  CHECK(place.pinned("a") == "a@9");
+}
+
+TEST_CASE("a current version that is gone or garbage is said, not guessed") {
+  const Place place;
+  place.put({"a", 9}, "x", "x");
+  place.directory.write("packages/a.current", "8\n");
+  CHECK(pin_container(place.packages, "a").error().code == Errc::not_found);
+  place.directory.write("packages/a.current", "9 8\n");
+  CHECK(pin_container(place.packages, "a").error().code == Errc::io);
+  place.directory.write("packages/a.current", std::string(100, '9'));
+  CHECK_FALSE(pin_container(place.packages, "a"));
+}
+
+TEST_CASE("a package is whole where it is what its manifest says") {
+  const Place place;
+  place.put({"a", 1}, "whole", "whole");
+  place.put({"a", 2}, "who", "whole");
+  place.put({"a", 3}, "wrong", "whole");
+  place.directory.write("packages/a-4.tar", "of another age");
+  place.put({"a", 5}, "x", "x");
+  place.directory.write("packages/a-5.json", encode_manifest({{"b", 5}, sha256_of("x"), 1, {}, {}, {}}));
+  place.put({"a", 6}, "x", "x");
+  place.directory.write("packages/a-6.json", std::string(kMaxManifestBytes + 1, ' '));
+  CHECK(place.packages.verify({"a", 1}));
+  CHECK(place.packages.verify({"a", 2}).error().message.find("has 3 bytes, and not 5") != std::string::npos);
+  CHECK(place.packages.verify({"a", 3}).error().message.find("digest") != std::string::npos);
+  CHECK(place.packages.verify({"a", 4}));
+  for (const std::uint64_t damaged : {2, 3, 5, 6}) {
+    CHECK(place.packages.verify({"a", damaged}).error().code == Errc::io);
+  }
+  CHECK(place.packages.verify({"a", 7}).error().code == Errc::not_found);
+}
+
+TEST_CASE("the current package is kept, unless it is the last and one insists") {
+  const Place place;
+  place.put({"a", 1}, "x", "x");
+  place.put({"a", 2}, "x", "x");
+  CHECK(place.packages.remove({"a", 2}, true).error().code == Errc::conflict);
+  CHECK(place.packages.remove({"a", 3}, true).error().code == Errc::not_found);
+  CHECK(place.packages.remove({"a", 1}, false));
+  CHECK(place.packages.remove({"a", 2}, false).error().code == Errc::conflict);
+  CHECK(place.packages.remove({"a", 2}, true));
+  CHECK(place.pinned("a") == "a");
+  CHECK_FALSE(std::filesystem::exists(place.packages.manifest_path({"a", 1})));
+}
+
+TEST_CASE("nobody changes what somebody else is changing") {
+  const Place place;
+  place.put({"a", 1}, "x", "x");
+  const auto held = place.packages.lock("a");
+  REQUIRE(held);
+  CHECK(place.packages.make_current({"a", 1}).error().code == Errc::conflict);
+  CHECK(place.packages.remove({"a", 1}, true).error().code == Errc::conflict);
+  CHECK(place.packages.lock("b"));
+}
+
+}  // namespace

@@ -1,0 +1,129 @@
+// What a container's name means is settled when a submission is taken.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "hakuriver/host.hpp"
+#include "support/scratch_directory.hpp"
+#include "wire/node_messages.hpp"
+
+using namespace hakuriver;
+using nlohmann::json;
+
+namespace {
+
+class Silence final : public LogSink {
+ public:
+  void write(LogLevel, std::string_view) override {}
+};
+
+struct PinningHost {
+  explicit PinningHost(std::string default_container = {}) {
+    HostOptions options;
+    options.shared_dir = scratch.path();
+    options.package_dir = scratch / "packages";
+    options.default_container = std::move(default_container);
+    auto opened = Host::open(std::move(options), std::make_shared<Silence>());
+    REQUIRE(opened);
+    host = std::move(*opened);
+    REQUIRE(host->start());
+    add_node();
+  }
+
+  // One that offers containers and never asks for work.
+  void add_node() const {
+    Hello hello;
+    hello.node = "node1";
+    hello.runner_id = std::string(32, 'a');
+    const auto answer = wire::decode_introduction(ask("POST", "/api/v1/node/hello", wire::encode(hello)).body);
+    REQUIRE(answer);
+    Registration node;
+    node.node = "node1";
+    node.runner_id = hello.runner_id;
+    node.challenge = answer->challenge;
+    node.epoch = answer->epoch;
+    node.run = RunId{1};
+    node.session = {std::string(32, 'b'), std::string(32, 'c')};
+    node.facts.millicores = 1000;
+    node.facts.numa_nodes.push_back({0, {0}, 0});
+    node.facts.containers = true;
+    node.facts.max_tasks = 100;
+    const auto reply = ask("POST", "/api/v1/node/register", wire::encode(node));
+    REQUIRE_MESSAGE(reply.status == 200, reply.body);
+  }
+
+  HttpReply ask(const std::string& method, const std::string& path, const std::string& body = {},
+                const std::string& key = {}) const {
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    request.body = body;
+    request.headers = {{"content-type", "application/json"}};
+    if (!key.empty()) request.headers.emplace("idempotency-key", key);
+    auto reply = host->connect()()->call(request, std::chrono::seconds{60});
+    REQUIRE(reply);
+    return *reply;
+  }
+  void package(std::uint64_t version) const {
+    scratch.write("packages/box-" + std::to_string(version) + ".tar", "x");
+    scratch.write("packages/box.current", std::to_string(version) + "\n");
+  }
+  // The container and the version of the task that was submitted.
+  std::string submit(const std::string& body, const std::string& key = {}) const {
+    const auto reply = ask("POST", "/submit", body, key);
+    REQUIRE_MESSAGE(reply.status == 202, reply.body);
+    const std::string id = json::parse(reply.body).at("task_ids").at(0);
+    const auto task = json::parse(ask("GET", "/status/" + id).body);
+    return id + " " + task.at("container_name").dump() + " " + task.at("container_version").dump();
+  }
+
+  test::ScratchDirectory scratch;
+  std::unique_ptr<Host> host;
+};
+
+constexpr const char* kBox = R"({"command":"x","container_name":"box"})";
+
+std::string without_id(const std::string& text) { return text.substr(text.find(' ') + 1); }
+
+TEST_CASE("a submission gets the version that is current when it is taken") {
+  const PinningHost host;
+  CHECK(without_id(host.submit(kBox)) == R"("box" null)");
+  host.package(7);
+  CHECK(without_id(host.submit(kBox)) == R"("box" 7)");
+  host.package(9);
+  CHECK(without_id(host.submit(kBox)) == R"("box" 9)");
+  CHECK(without_id(host.submit(R"({"command":"x","container_name":"box@7"})")) == R"("box" 7)");
+  CHECK(without_id(host.submit(R"({"command":"x","container_name":"box:9"})")) == R"("box:9" null)");
+  CHECK(without_id(host.submit(R"({"command":"x"})")) == "null null");
+}
+
+TEST_CASE("what the host chose is pinned as well") {
+  const PinningHost host("box");
+  host.package(7);
+  CHECK(without_id(host.submit(R"({"command":"x"})")) == R"("box" 7)");
+}
+
+TEST_CASE("a submission that is made again is the same one, whatever is current by then") {
+  const PinningHost host;
+  host.package(7);
+  const auto first = host.submit(kBox, "once");
+  host.package(9);
+  CHECK(host.submit(kBox, "once") == first);
+}
+
+TEST_CASE("a version that is not there is refused in one line") {
+  const PinningHost host;
+  host.package(7);
+  for (const auto& [container, status] :
+       {std::pair{"box@8", 404}, std::pair{"box@x", 422}, std::pair{"other@7", 404}}) {
+    const auto reply = host.ask("POST", "/submit", json{{"command", "x"}, {"container_name", container}}.dump());
+    CHECK(reply.status == status);
+    CHECK(reply.body.find(container) != std::string::npos);
+    CHECK(reply.body.find('\n') == std::string::npos);
+  }
+}
+
+}  // namespace
