@@ -135,25 +135,35 @@ inline void add_world(Argv& argv, const Container& container) {
   if (!container.variable_file.empty()) argv.push_back("--env-file=" + container.variable_file);
 }
 
-}  // namespace docker_run_detail
-
-// Starts a container in the background; the client ends when the command was started, and prints the container's id.
-// The container stays when it has ended, so that it can be asked how.
-inline Argv build_docker_run(const DockerClient& client, const Container& container, const Argv& command) {
+inline Argv build(const DockerClient& client, const Argv& verb, const Container& container, const Argv& command) {
   Argv argv = client.in_front;
   argv.push_back(client.program);
   if (!client.host.empty()) argv.push_back("--host=" + client.host);
-  argv.insert(argv.end(), {"run", "--detach", "--name=" + container.name});
+  argv.insert(argv.end(), verb.begin(), verb.end());
+  argv.push_back("--name=" + container.name);
   for (const auto& [name, value] : container.labels) argv.push_back("--label=" + name + "=" + value);
   argv.insert(argv.end(), {"--init", "--network=" + container.network});
-  docker_run_detail::add_rights(argv, container);
-  docker_run_detail::add_limits(argv, container);
-  docker_run_detail::add_world(argv, container);
+  add_rights(argv, container);
+  add_limits(argv, container);
+  add_world(argv, container);
   argv.insert(argv.end(), {"--ulimit=core=0", "--pull=never", "--log-driver=none"});
   if (container.entrypoint) argv.push_back("--entrypoint=" + *container.entrypoint);
   argv.push_back(container.image);
   argv.insert(argv.end(), command.begin(), command.end());
   return argv;
+}
+
+}  // namespace docker_run_detail
+
+// Starts a container in the background; the client ends when the command was started, and prints the container's id.
+// The container stays when it has ended, so that it can be asked how.
+inline Argv build_docker_run(const DockerClient& client, const Container& container, const Argv& command) {
+  return docker_run_detail::build(client, {"run", "--detach"}, container, command);
+}
+
+// The same container, which `docker start NAME` starts.
+inline Argv build_docker_create(const DockerClient& client, const Container& container, const Argv& command) {
+  return docker_run_detail::build(client, {"create"}, container, command);
 }
 
 }  // namespace v1

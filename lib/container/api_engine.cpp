@@ -1,11 +1,17 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "container/engine.hpp"
 #include "container/messages.hpp"
 #include "http/client.hpp"
+#include "platform/descriptor.hpp"
 
 namespace hakuriver::container {
 namespace {
@@ -14,8 +20,12 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxAnswer = std::size_t{4} << 20;
 constexpr milliseconds kCallTime{120'000};
+constexpr milliseconds kPingTime{10'000};
 // A container may run for years, and the engine says nothing meanwhile.
 constexpr milliseconds kWaitTime{std::chrono::hours(24)};
+// An engine unpacks what it has got without a word.
+constexpr milliseconds kLoadTime{std::chrono::hours(2)};
+constexpr milliseconds kPullTime{std::chrono::minutes(15)};
 constexpr milliseconds kLongest{std::chrono::hours(24 * 365)};
 
 // Names and references keep their slashes: that is how the engine's routes are.
@@ -38,7 +48,7 @@ Errc code_of(int status) {
     case 409:
       return Errc::conflict;
     default:
-      return Errc::unavailable;
+      return Errc::io;
   }
 }
 
@@ -47,10 +57,48 @@ class ApiEngine final : public Engine {
   ApiEngine(std::unique_ptr<http::HttpClient> client, std::string version)
       : client_(std::move(client)), version_(std::move(version)) {}
 
+  Status ping() override {
+    http::HttpCall call;
+    call.path = "/_ping";
+    call.total_timeout = kPingTime;
+    return to_status(ask(call));
+  }
+
   Result<Image> image(const std::string& reference) override {
     const auto answer = get("/images" + encode_path(reference) + "/json");
     if (!answer) return answer.error();
     return decode_image(*answer);
+  }
+
+  Result<std::vector<std::string>> load(const std::string& path) override {
+    const platform::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat facts {};
+    if (!file.is_open() || ::fstat(file.get(), &facts) != 0) {
+      return Error{Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
+    }
+    auto call = call_to("POST", "/images/load?quiet=1", {});
+    call.content_type = "application/x-tar";
+    call.body_file = file.get();
+    call.body_file_size = static_cast<std::uint64_t>(facts.st_size);
+    call.read_timeout = kLoadTime;
+    return follow(std::move(call));
+  }
+
+  Status pull(const std::string& reference) override {
+    const bool has_tag = reference.find_first_of(":@", reference.rfind('/') + 1) != std::string::npos;
+    auto call = call_to("POST", "/images/create?fromImage=" + http::encode_percent(reference), {});
+    if (!has_tag) call.path += "&tag=latest";  // without it all there are would be pulled
+    call.read_timeout = kPullTime;
+    const auto done = follow(std::move(call));
+    if (!done) return Error{code_of_pull(done.error().message, done.error().code), done.error().message};
+    return Unit{};
+  }
+
+  Status tag(const std::string& image, const std::string& reference) override {
+    const auto colon = reference.rfind(':');
+    return post("/images" + encode_path(image) + "/tag?repo=" + http::encode_percent(reference.substr(0, colon)) +
+                    "&tag=" + http::encode_percent(reference.substr(colon + 1)),
+                {});
   }
 
   Status create(const Container& container, const Argv& command, const std::vector<std::string>& environment) override {
@@ -115,6 +163,21 @@ class ApiEngine final : public Engine {
     return Error{code_of(reply->status), decode_error(reply->body)};
   }
 
+  // For what the engine tells as it goes: a failure comes as one of its lines, behind a good status.
+  Result<std::vector<std::string>> follow(http::HttpCall call) {
+    call.total_timeout = kLongest;
+    Progress progress;
+    const auto reply = client_->receive(call, [&progress](std::string_view bytes) {
+      progress.take(bytes);
+      return true;
+    });
+    if (!reply) return reply.error();
+    if (reply->status / 100 != 2) return Error{code_of(reply->status), decode_error(reply->body)};
+    progress.take("\n");
+    if (!progress.error().empty()) return Error{Errc::io, decode_error(progress.error())};
+    return progress.loaded();
+  }
+
   static Status to_status(const Result<std::string>& answer) {
     if (!answer) return answer.error();
     return Unit{};
@@ -146,7 +209,7 @@ Result<std::unique_ptr<Engine>> open_api_engine(const std::string& socket) {
   if (!client) return client.error();
   http::HttpCall question;
   question.path = "/version";
-  question.total_timeout = milliseconds(10'000);
+  question.total_timeout = kPingTime;
   const auto reply = (*client)->send(question);
   if (!reply) return reply.error();
   if (reply->status != 200) {

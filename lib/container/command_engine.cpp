@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -16,8 +17,25 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{120'000};
 constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::size_t kLongestLine = 32'768;  // of a file of variables: what all clients read
 
-// Variables by which a task would change what the client does. They reach the container through a file.
+// Where the client keeps its settings and, without a daemon, its containers: its user's, as ours are.
+std::vector<std::string> client_environment() {
+  std::vector<std::string> environment{kPath};
+  for (const std::string name : {"HOME", "XDG_RUNTIME_DIR"}) {
+    if (const char* value = std::getenv(name.c_str())) environment.push_back(name + "=" + value);
+  }
+  return environment;
+}
+
+// Whether it can stand in a file of variables as it is.
+bool fits_line(std::string_view entry) {
+  const auto name = entry.substr(0, entry.find('='));
+  return entry.size() <= kLongestLine && entry.find_first_of("\r\n") == std::string_view::npos &&
+         name.find_first_of(" \t") == std::string_view::npos && !name.starts_with('#');
+}
+
+// Variables by which a task would change what the client does, who could have them from the file only.
 constexpr std::array<std::string_view, 10> kOfClient{"PATH", "HOME",   "DOCKER_", "CONTAINER", "PODMAN",
                                                      "XDG_", "TMPDIR", "LD_",     "GODEBUG",   "REGISTRY"};
 
@@ -41,7 +59,9 @@ std::string cut_prefix(std::string line) {
 
 Errc code_of(std::string_view line) {
   const auto has = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
-  if (has("Cannot connect") || has("cannot connect") || has("permission denied")) return Errc::unavailable;
+  constexpr std::string_view kAway[] = {"Cannot connect", "cannot connect", "error during connect",
+                                        "denied while trying to connect", "unexpected EOF"};
+  if (std::any_of(std::begin(kAway), std::end(kAway), has)) return Errc::unavailable;
   if (has("No such") || has("no such") || has("not known")) return Errc::not_found;
   if (has("is not running") || has("not paused") || has("already paused") || has("already in use"))
     return Errc::conflict;
@@ -52,38 +72,64 @@ class CommandEngine final : public Engine {
  public:
   CommandEngine(DockerClient client, std::string scratch) : client_(std::move(client)), scratch_(std::move(scratch)) {}
 
+  Status ping() override { return tell({"ps", "--quiet"}); }
+
   Result<Image> image(const std::string& reference) override {
     const auto answer = ask({"image", "inspect", "--format", "{{json .}}", reference});
     if (!answer) return answer.error();
     return decode_image(*answer);
   }
 
+  Result<std::vector<std::string>> load(const std::string& path) override {
+    const auto said = ask({"load", "--input", path}, std::chrono::milliseconds{0});
+    if (!said) return said.error();
+    std::vector<std::string> loaded;
+    for (std::string_view rest = *said; !rest.empty();) {
+      const auto end = std::min(rest.find('\n'), rest.size());
+      if (auto reference = loaded_image(rest.substr(0, end)); !reference.empty())
+        loaded.push_back(std::move(reference));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return loaded;
+  }
+
+  Status pull(const std::string& reference) override {
+    const auto done = tell({"pull", "--quiet", reference}, std::chrono::milliseconds{0});
+    if (done) return done;
+    // What no registry says is the way to it.
+    const Errc other = done.error().code == Errc::unavailable ? Errc::unavailable : Errc::io;
+    return Error{code_of_pull(done.error().message, other), done.error().message};
+  }
+
+  Status tag(const std::string& image, const std::string& reference) override {
+    return tell({"tag", image, reference});
+  }
+
   Status create(const Container& container, const Argv& command, const std::vector<std::string>& environment) override {
     Container wanted = container;
-    std::vector<std::string> own{kPath};
+    std::vector<std::string> own = client_environment();
     std::string file;
     for (const auto& entry : environment) {
       const auto name = entry.substr(0, entry.find('='));
-      if (!is_of_client(entry)) {
+      if (fits_line(entry)) {
+        file += entry + "\n";
+      } else if (!is_of_client(entry)) {
         wanted.variables.push_back(name);
         own.push_back(entry);
-      } else if (entry.find('\n') == std::string::npos) {
-        file += entry + "\n";
       } else {
         return Error{Errc::invalid_argument,
-                     "variable '" + name + "': a line break cannot be passed through '" + client_.program + "'"};
+                     "variable '" + name + "': such a value cannot be passed through '" + client_.program + "'"};
       }
     }
     wanted.variable_file = scratch_ + "/variables";
     if (auto written = platform::write_file_atomically(wanted.variable_file, file, 0600); !written) return written;
-    const auto done = run(build_docker_run(client_, wanted, command), std::move(own));
+    const auto done = run(build_docker_create(client_, wanted, command), std::move(own));
     ::unlink(wanted.variable_file.c_str());
     if (!done) return done.error();
     return Unit{};
   }
 
-  // `run` has started it already.
-  Status start(const std::string&) override { return Unit{}; }
+  Status start(const std::string& name) override { return tell({"start", name}); }
 
   Result<ContainerState> state(const std::string& name) override {
     const auto answer = ask({"container", "inspect", "--format", "{{json .}}", name});
@@ -110,6 +156,9 @@ class CommandEngine final : public Engine {
     auto end = run_child({std::move(argv), std::move(environment), patience});
     if (!end) return end.error();
     if (end->exit_code == 0) return std::move(end->output);
+    if (end->exit_code > 128) {  // whoever killed it did not kill what it asked for
+      return Error{Errc::unavailable, "'" + client_.program + "' was killed"};
+    }
     const auto line = cut_prefix(std::move(end->first_error));
     return Error{code_of(line), line.empty() ? "exit status " + std::to_string(end->exit_code) : decode_error(line)};
   }
@@ -119,7 +168,7 @@ class CommandEngine final : public Engine {
     argv.push_back(client_.program);
     if (!client_.host.empty()) argv.push_back("--host=" + client_.host);
     argv.insert(argv.end(), words.begin(), words.end());
-    return run(std::move(argv), {kPath, "HOME=" + scratch_}, patience);
+    return run(std::move(argv), client_environment(), patience);
   }
 
   Status tell(Argv words, std::chrono::milliseconds patience = kPatience) const {

@@ -28,18 +28,27 @@ struct ContainerState {
   std::int64_t exit_code = 0;
   std::string error{};  // why it could not be started
   bool is_alive() const noexcept { return status == "running" || status == "paused" || status == "restarting"; }
+  // Nothing of it was ever started.
+  bool is_new() const noexcept { return status == "created" || status == "configured" || status == "initialized"; }
 };
 
 // Each function tells in its error: not_found where there is no such image or container, conflict where its state
-// forbids this, unavailable where the engine cannot be reached, invalid_argument where it refuses what was asked for.
-// One thread uses an engine at a time.
+// forbids this, invalid_argument where the engine refuses what was asked for, io where it tried and failed; unavailable
+// where no answer came, and what was asked for may still happen. One thread uses an engine at a time.
 class Engine {
  public:
   virtual ~Engine() = default;
 
+  // Good where the engine works at all.
+  virtual Status ping() = 0;
   virtual Result<Image> image(const std::string& reference) = 0;
-  // Creates the container and starts it; the names in container.variables are ignored in favour of `environment`,
-  // which holds "NAME=value" each.
+  // Takes what is in the file, which is such as `docker save` writes, and says by what references it is known.
+  virtual Result<std::vector<std::string>> load(const std::string& path) = 0;
+  // Gets an image from its registry; Errc::denied where that does not give it to everybody.
+  virtual Status pull(const std::string& reference) = 0;
+  // The image is known by that reference, too.
+  virtual Status tag(const std::string& image, const std::string& reference) = 0;
+  // The names in container.variables are ignored in favour of `environment`, which holds "NAME=value" each.
   virtual Status create(const Container& container, const Argv& command,
                         const std::vector<std::string>& environment) = 0;
   virtual Status start(const std::string& name) = 0;

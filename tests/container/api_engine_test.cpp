@@ -36,7 +36,7 @@ TEST_CASE("what an engine refuses is told apart, in its own words") {
     Errc code;
   };
   for (const auto& row : std::vector<Row>{
-           {400, Errc::invalid_argument}, {404, Errc::not_found}, {409, Errc::conflict}, {500, Errc::unavailable}}) {
+           {400, Errc::invalid_argument}, {404, Errc::not_found}, {409, Errc::conflict}, {500, Errc::io}}) {
     ScriptedSocket socket({{kVersion, answer(row.status, "{\"message\":\"too\\nbad\"}\n")}});
     const auto engine = open_at(socket);
     const auto state = engine->state("x");

@@ -18,6 +18,13 @@ TEST_CASE("a plain container is named, has an init, pulls nothing and keeps no l
              "a b; rm -rf /.py", ""});
 }
 
+TEST_CASE("a container that is made first and started later has the same words") {
+  auto run = build_docker_run({"podman", {}, "unix:///s"}, task(), {"true"});
+  run.erase(run.begin() + 3);
+  run[2] = "create";
+  CHECK(build_docker_create({"podman", {}, "unix:///s"}, task(), {"true"}) == run);
+}
+
 TEST_CASE("everything that a container may have, in order") {
   Container container = task();
   container.labels = {{"hakuriver.task", "7"}, {"hakuriver.attempt", "1"}};
