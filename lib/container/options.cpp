@@ -37,9 +37,9 @@ bool read_user(const std::string& text, Options& options) {
          read_number(std::string_view(text).substr(colon + 1), options.gid);
 }
 
-bool read_mount(const std::string& text, Options& options) {
+bool read_mount(const std::string& text, std::vector<Mount>& mounts) {
   auto mount = parse_mount(text);
-  if (mount) options.container.mounts.push_back(std::move(*mount));
+  if (mount) mounts.push_back(std::move(*mount));
   return mount.has_value();
 }
 
@@ -60,6 +60,9 @@ constexpr Word kWords[] = {
     {"--owner", [](const std::string& value, Options& it) { return set(it.owner, value); }},
     {"--state", [](const std::string& value, Options& it) { return set(it.state, value); }},
     {"--image", [](const std::string& value, Options& it) { return set(it.container.image, value); }},
+    {"--package", [](const std::string& value, Options& it) { return set(it.source.package, value); }},
+    {"--packages", [](const std::string& value, Options& it) { return set(it.source.packages, value); }},
+    {"--locks", [](const std::string& value, Options& it) { return set(it.source.locks, value); }},
     {"--init", [](const std::string& value, Options& it) { return set(it.init, value); }},
     {"--hakurun", [](const std::string& value, Options& it) { return set(it.hakurun, value); }},
     {"--user", read_user},
@@ -71,7 +74,9 @@ constexpr Word kWords[] = {
     {"--cpus", [](const std::string& value, Options& it) { return read_numbers(value, it.container.cpus); }},
     {"--memory-node",
      [](const std::string& value, Options& it) { return read_number(value, it.container.memory_node.emplace()); }},
-    {"--mount", read_mount},
+    {"--mount", [](const std::string& value, Options& it) { return read_mount(value, it.container.mounts); }},
+    {"--limited-mount", [](const std::string& value, Options& it) { return read_mount(value, it.limited_mounts); }},
+    {"--allow-mount", [](const std::string& value, Options& it) { return set(it.allow_mounts.emplace_back(), value); }},
     {"--privileged", [](const std::string& value, Options& it) { return read_flag(value, it.container.privileged); }},
     {"--no-new-privileges",
      [](const std::string& value, Options& it) { return read_flag(value, it.container.no_new_privileges); }},
@@ -95,6 +100,10 @@ Status check(const Options& options) {
     return bad("run: --image, --init and --user are expected");
   }
   return options.command.empty() ? Status(bad("run: a command is expected behind --")) : Status(Unit{});
+}
+
+std::string mount_text(const Mount& mount) {
+  return mount.source + ":" + mount.target + (mount.read_only ? ":ro" : "");
 }
 
 std::string join(const std::vector<std::uint32_t>& numbers) {
@@ -147,6 +156,9 @@ Argv build_run_words(const Options& options) {
     if (!value.empty()) words.insert(words.end(), {name, value});
   };
   add("--image", container.image);
+  add("--package", options.source.package);
+  add("--packages", options.source.packages);
+  add("--locks", options.source.locks);
   add("--init", options.init);
   add("--hakurun", options.hakurun);
   add("--user", container.user);
@@ -157,9 +169,9 @@ Argv build_run_words(const Options& options) {
   if (container.memory_bytes != 0) add("--memory", std::to_string(container.memory_bytes));
   add("--cpus", join(container.cpus));
   if (container.memory_node) add("--memory-node", std::to_string(*container.memory_node));
-  for (const auto& mount : container.mounts) {
-    add("--mount", mount.source + ":" + mount.target + (mount.read_only ? ":ro" : ""));
-  }
+  for (const auto& mount : container.mounts) add("--mount", mount_text(mount));
+  for (const auto& mount : options.limited_mounts) add("--limited-mount", mount_text(mount));
+  for (const auto& directory : options.allow_mounts) add("--allow-mount", directory);
   if (container.privileged) add("--privileged", "yes");
   if (container.no_new_privileges) add("--no-new-privileges", "yes");
   if (options.niceness != 0) add("--nice", std::to_string(options.niceness));

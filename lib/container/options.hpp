@@ -14,6 +14,13 @@
 
 namespace hakuriver::container {
 
+// Where an image comes from that the node does not have.
+struct ImageSource {
+  std::string packages{};  // the directory of packages
+  std::string locks{};     // a directory of the runner's own; what many tasks miss at once is brought once
+  std::string package{};   // "NAME@VERSION": the image is that package's. Empty: it is of a registry, or only here
+};
+
 struct Options {
   std::string socket{};   // of the engine; or
   std::string program{};  // the client program that reaches it
@@ -23,6 +30,9 @@ struct Options {
 
   // Only of `run`.
   Container container{};  // mounts, limits and so on; what the options have no word for is filled in later
+  std::vector<Mount> limited_mounts{};      // more of them, which must lie
+  std::vector<std::string> allow_mounts{};  // below one of these directories, whatever links there are
+  ImageSource source{};
   std::string init{};     // where our static programs are on the node
   std::string hakurun{};  // may be empty
   std::uint32_t uid = 0;  // of the task, as in container.user

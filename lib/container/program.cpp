@@ -62,6 +62,7 @@ int refuse(TaskFiles& files, int error, const std::string& message) {
 }
 
 int run(const Options& options, TaskFiles& files) {
+  remove_ends(options.state.substr(0, options.state.rfind('/')));
   if (const auto made = files.create(); !made) return fail(kOwnFault, made.error().message);
   const TaskStreams streams{path_of(STDOUT_FILENO), path_of(STDERR_FILENO)};
   if (streams.stdout_path.empty() || streams.stderr_path.empty()) {

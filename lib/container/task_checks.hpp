@@ -13,7 +13,9 @@ namespace hakuriver::container {
 // names the first that is not: none is changed on its way.
 Status check_texts(const Options& options, const std::vector<std::string>& environment);
 
-// Only what can be known to be missing: what we may not look at, the engine may. Errc::not_found names the mount.
-Status check_mounts(const std::vector<Mount>& mounts);
+// The mounts as the engine is to be asked for them: the limited ones without links, so that they are what was looked
+// at. Errc::denied names one that leads out of where it may, and Errc::not_found one that is missing; of the others
+// only what can be known to be: what we may not look at, the engine may.
+Result<std::vector<Mount>> resolve_mounts(const Options& options);
 
 }  // namespace hakuriver::container

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -16,7 +18,10 @@ namespace hakuriver::container {
 namespace {
 
 constexpr std::size_t kMaxReport = 8192;
+constexpr std::size_t kMaxEnd = 8192;
 constexpr int kTries = 100;
+constexpr double kCreateSeconds = 150;  // an engine that takes longer to make a container has lost it
+constexpr double kEndSeconds = 3600;    // a keeper asks again when it starts again, which is sooner
 
 Error system_error(const std::string& path) {
   return {Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
@@ -30,6 +35,13 @@ Status touch(const std::string& path) {
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+// Of a file of ours, since it was written; none where there is no such file.
+std::optional<double> seconds_since(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return std::difftime(std::time(nullptr), status.st_mtime);
+}
+
 template <class Number>
 bool read_number(std::string_view text, std::string_view word, std::optional<Number>& number) {
   if (!text.starts_with(word) || text.size() < word.size() + 2 || text[word.size()] != ' ') return false;
@@ -41,11 +53,12 @@ bool read_number(std::string_view text, std::string_view word, std::optional<Num
   return true;
 }
 
-void read_line(std::string_view line, TaskReport& report) {
-  if (line == "started") report.is_started = true;
-  if (read_number(line, "never_started", report.never_started)) {
-    const auto message = line.find(' ', std::string_view("never_started ").size());
-    if (message != std::string_view::npos) report.failure = line.substr(message + 1);
+void read_line(std::string_view line, bool& is_started, TaskReport& report) {
+  if (line == "starting" || line == "started") report.may_have_started = true;
+  if (line == "started") is_started = true;
+  if (!is_started) {
+    read_number(line, "never_started", report.never_started);
+    read_number(line, "unopened", report.unopened);
   }
   read_number(line, "exited", report.exited);
   read_number(line, "signaled", report.signaled);
@@ -57,9 +70,10 @@ void read_line(std::string_view line, TaskReport& report) {
 
 TaskReport parse_report(const std::string& text) {
   TaskReport report;
+  bool is_started = false;
   for (std::string_view rest = text; !rest.empty();) {
     const auto end = std::min(rest.find('\n'), rest.size());
-    read_line(rest.substr(0, end), report);
+    read_line(rest.substr(0, end), is_started, report);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return report;
@@ -84,17 +98,29 @@ Status TaskFiles::create() {
 
 Status TaskFiles::note_asked() const { return touch(directory_ + "/asked"); }
 bool TaskFiles::was_asked() const { return exists(directory_ + "/asked"); }
+Status TaskFiles::note_answered() const { return touch(directory_ + "/answered"); }
+
+bool TaskFiles::may_still_come() const {
+  const auto age = seconds_since(directory_ + "/asked");
+  return age && *age >= 0 && *age < kCreateSeconds && !exists(directory_ + "/answered");
+}
+
 Status TaskFiles::note_cancelled() const { return touch(directory_ + "/cancelled"); }
 bool TaskFiles::is_cancelled() const { return exists(directory_ + "/cancelled"); }
 
 Status TaskFiles::note_failure(int error, const std::string& message) const {
-  return platform::write_file_atomically(report_path(), "never_started " + std::to_string(error) + " " + message + "\n",
+  return platform::write_file_atomically(directory_ + "/failure", "refused " + std::to_string(error) + " " + message,
                                          0600);
 }
 
 TaskReport TaskFiles::report() const {
   const auto text = platform::read_file(report_path(), kMaxReport);
-  return text ? parse_report(*text) : TaskReport{};
+  TaskReport report = text ? parse_report(*text) : TaskReport{};
+  const auto failure = platform::read_file(directory_ + "/failure", kMaxReport);
+  if (failure && read_number(*failure, "refused", report.refused)) {
+    report.failure = failure->substr(failure->find(' ', std::string_view("refused ").size()) + 1);
+  }
+  return report;
 }
 
 // The lock ends with its process, so the number is that process's while the lock is held.
@@ -107,11 +133,32 @@ std::optional<pid_t> TaskFiles::starter() const {
   return pid > 1 ? std::optional(pid) : std::nullopt;
 }
 
+bool TaskFiles::is_there() const { return exists(directory_); }
+
+Status TaskFiles::note_end(const std::string& lines) const {
+  return platform::write_file_atomically(directory_ + "/end", lines, 0600);
+}
+
+std::optional<std::string> TaskFiles::end() const {
+  auto lines = platform::read_file(directory_ + "/end", kMaxEnd);
+  return lines ? std::optional(std::move(*lines)) : std::nullopt;
+}
+
 void TaskFiles::remove() const {
-  for (const char* name : {"/report", "/asked", "/cancelled", "/pid", "/variables", "/starter"}) {
+  for (const char* name :
+       {"/report", "/failure", "/answered", "/cancelled", "/pid", "/variables", "/starter", "/asked"})
     ::unlink((directory_ + name).c_str());
+}
+
+void remove_ends(const std::string& parent) {
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at(parent, failed), last; !failed && at != last; at.increment(failed)) {
+    const std::string directory = at->path().string();
+    const auto age = seconds_since(directory + "/end");
+    if (!age || *age < kEndSeconds || exists(directory + "/asked")) continue;
+    ::unlink((directory + "/end").c_str());
+    ::rmdir(directory.c_str());
   }
-  ::rmdir(directory_.c_str());
 }
 
 }  // namespace hakuriver::container

@@ -14,9 +14,11 @@ namespace hakuriver::container {
 
 // What the init wrote, and what it could not.
 struct TaskReport {
-  bool is_started = false;
-  std::optional<int> never_started{};  // the errno
-  std::string failure{};               // why; by whoever asked the engine, or knows the command
+  bool may_have_started = false;       // the init was about to execute the command, at least
+  std::optional<int> never_started{};  // the errno of the init, which could not execute it
+  std::optional<int> unopened{};       // the errno of the init, which could not open the files of its output
+  std::optional<int> refused{};        // the errno by whoever asked the engine
+  std::string failure{};               // why, in words
   std::optional<int> exited{};
   std::optional<int> signaled{};
   std::optional<std::uint64_t> cpu_microseconds{};
@@ -32,9 +34,13 @@ class TaskFiles {
   std::string directory() const { return directory_; }
   std::string report_path() const { return directory_ + "/report"; }
 
-  // From here on there may be a container.
+  // From here on there may be a container,
   Status note_asked() const;
   bool was_asked() const;
+  // and from here on none comes that is not there.
+  Status note_answered() const;
+  // Whether an engine may still make one: nobody heard its answer, and it was asked not long ago.
+  bool may_still_come() const;
   // It is not to be started any more.
   Status note_cancelled() const;
   bool is_cancelled() const;
@@ -44,6 +50,12 @@ class TaskFiles {
   TaskReport report() const;
   // The process that made it; none where it has ended.
   std::optional<pid_t> starter() const;
+
+  // What the keeper is told of the end, which outlives everything else: the keeper may ask again.
+  bool is_there() const;
+  Status note_end(const std::string& lines) const;
+  std::optional<std::string> end() const;
+  // Everything but that.
   void remove() const;
 
  private:
@@ -51,7 +63,11 @@ class TaskFiles {
   std::optional<platform::FileLock> lock_;
 };
 
-// Pure. Lines that are not known are ignored.
+// Pure. Lines that are not known are ignored, and so is what contradicts that the command has started: it, too, can
+// write there.
 TaskReport parse_report(const std::string& text);
+
+// Removes what removed attempts left below `parent` for their keepers, where it is older than an hour.
+void remove_ends(const std::string& parent);
 
 }  // namespace hakuriver::container

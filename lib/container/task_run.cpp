@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include "container/image_supply.hpp"
 #include "container/task_checks.hpp"
 
 namespace hakuriver::container {
@@ -23,6 +26,8 @@ constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 constexpr int kNotExecutable = 126;
 constexpr int kNotFound = 127;
 constexpr int kNodeFault = 125;
+constexpr std::uint64_t kLeastMillicores = 10;
+constexpr std::chrono::seconds kEngineRestart{1};
 
 // The errno by which the keeper knows whose fault it is: EACCES is the task's, EAGAIN the node's.
 struct Failure {
@@ -30,8 +35,19 @@ struct Failure {
   std::string message;
 };
 
-Failure engine_failure(const Error& error, const std::string& what) {
-  const bool is_task = error.code == Errc::invalid_argument || error.code == Errc::parse;
+// What an engine's own words say about its node.
+bool is_lack(std::string_view message) {
+  constexpr std::string_view kLacks[] = {"no space left",       "cannot allocate memory", "too many open files",
+                                         "quota exceeded",      "read-only file system",  "input/output error",
+                                         "resource temporarily"};
+  return std::any_of(std::begin(kLacks), std::end(kLacks),
+                     [message](std::string_view lack) { return message.find(lack) != std::string_view::npos; });
+}
+
+// An engine that works otherwise failed at what it was asked for.
+Failure engine_failure(Engine& engine, const Error& error, const std::string& what) {
+  const bool is_refused = error.code == Errc::invalid_argument || error.code == Errc::parse;
+  const bool is_task = !is_lack(error.message) && (is_refused || (error.code == Errc::io && engine.ping()));
   return {is_task ? EACCES : EAGAIN, what + ": " + error.message};
 }
 
@@ -54,12 +70,16 @@ std::vector<std::string> with_path(std::vector<std::string> environment, const I
   return environment;
 }
 
-Container complete(const Options& options, const TaskFiles& files, const TaskStreams& streams) {
+Container complete(const Options& options, std::vector<Mount> mounts, const TaskFiles& files,
+                   const TaskStreams& streams) {
   Container container = options.container;
   container.entrypoint = kInit;
-  // More than the machine has is no limit, and engines refuse it.
+  container.mounts = std::move(mounts);
+  // More than the machine has is no limit, and engines refuse it as they refuse less than a hundredth.
   const auto online = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-  if (container.millicores >= online * 1000) container.millicores = online * 1000;
+  if (container.millicores != 0) {
+    container.millicores = std::clamp(container.millicores, kLeastMillicores, online * 1000);
+  }
   container.mounts.push_back({options.init, kInit, true});
   if (!options.hakurun.empty()) container.mounts.push_back({options.hakurun, std::string(kBin) + "/hakurun", true});
   container.mounts.push_back({files.report_path(), kReport});
@@ -83,50 +103,93 @@ bool is_cancelled(const TaskFiles& files, Failure& failure) {
   return true;
 }
 
-// False, and why, where no container runs. `executed` is the word that the init executes.
-bool start(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
-           const std::vector<std::string>& environment, std::string& executed, Failure& failure) {
-  const std::string& name = options.container.image;
-  auto checked = check_texts(options, environment);
-  if (checked) checked = check_mounts(options.container.mounts);
+// What one attempt is started with.
+struct Attempt {
+  Engine& engine;
+  const Options& options;
+  TaskFiles& files;
+  const TaskStreams& streams;
+  const std::vector<std::string>& environment;
+};
+
+bool is_fault_of_task(Errc code) {
+  return code == Errc::not_found || code == Errc::invalid_argument || code == Errc::denied || code == Errc::parse;
+}
+
+// The image, where nothing is wrong with what the task asks for.
+std::optional<Image> find_image(const Attempt& attempt, Container& container, Failure& failure) {
+  const std::string& name = attempt.options.container.image;
+  const auto checked = check_texts(attempt.options, attempt.environment);
   if (!checked) {
     failure = {EACCES, checked.error().message};
-    return false;
+    return std::nullopt;
   }
-  const auto image = engine.image(name);
+  auto image = supply_image(attempt.engine, name, attempt.options.source);
   if (!image) {
-    const bool is_missing = image.error().code == Errc::not_found;
-    failure = is_missing ? Failure{EACCES, "image '" + name + "' is not on this node"}
-                         : engine_failure(image.error(), "image '" + name + "'");
-    return false;
+    failure = {is_fault_of_task(image.error().code) ? EACCES : EAGAIN, image.error().message};
+    return std::nullopt;
   }
-  executed = image->entrypoint.empty() ? options.command.front() : image->entrypoint.front();
-  if (const auto noted = files.note_asked(); !noted) {
+  // Behind that, which may take long: where links lead is looked at just before the engine follows them.
+  auto mounts = resolve_mounts(attempt.options);
+  if (!mounts) {
+    failure = {EACCES, mounts.error().message};
+    return std::nullopt;
+  }
+  container = complete(attempt.options, std::move(*mounts), attempt.files, attempt.streams);
+  return std::move(*image);
+}
+
+bool create(const Attempt& attempt, const Container& container, const Image& image, Failure& failure) {
+  if (const auto noted = attempt.files.note_asked(); !noted) {
     failure = {EIO, noted.error().message};
     return false;
   }
-  if (is_cancelled(files, failure)) return false;
+  if (is_cancelled(attempt.files, failure)) return false;
   const auto made =
-      engine.create(complete(options, files, streams), command_inside(options, *image), with_path(environment, *image));
-  if (!made) {
-    failure = engine_failure(made.error(), "container of image '" + name + "'");
+      attempt.engine.create(container, command_inside(attempt.options, image), with_path(attempt.environment, image));
+  const bool is_answered = made || made.error().code != Errc::unavailable;
+  const auto noted = is_answered ? attempt.files.note_answered() : Status(Unit{});
+  if (!made) failure = engine_failure(attempt.engine, made.error(), "container of image '" + container.image + "'");
+  if (!noted) failure = {EIO, noted.error().message};
+  return made && noted;
+}
+
+// Whether anything of it was ever started, however the answer to that got lost.
+bool has_begun(Engine& engine, const std::string& name) {
+  for (;;) {
+    const auto state = engine.state(name);
+    if (state) return !state->is_new();
+    if (state.error().code == Errc::not_found) return false;
+    std::this_thread::sleep_for(kEngineRestart);
+  }
+}
+
+// False, and why, where no container runs. `executed` is the word that the init executes.
+bool start(const Attempt& attempt, std::string& executed, Failure& failure) {
+  const std::string& name = attempt.options.name;
+  Container container;
+  const auto image = find_image(attempt, container, failure);
+  if (!image) return false;
+  executed = image->entrypoint.empty() ? attempt.options.command.front() : image->entrypoint.front();
+  if (!create(attempt, container, *image, failure) || is_cancelled(attempt.files, failure)) return false;
+  const auto started = attempt.engine.start(name);
+  if (!started && !has_begun(attempt.engine, name)) {
+    failure = engine_failure(attempt.engine, started.error(), "container of image '" + container.image + "'");
     return false;
   }
-  if (is_cancelled(files, failure)) return false;
-  if (const auto started = engine.start(options.name); !started) {
-    failure = engine_failure(started.error(), "container of image '" + name + "'");
-    return false;
-  }
+  // Whoever asked for its end meanwhile found nothing that could be ended.
+  if (attempt.files.is_cancelled()) static_cast<void>(attempt.engine.kill(name));
   return true;
 }
 
-void wait_for_end(Engine& engine, const std::string& name) {
+// The state that it ended with; none where it is gone.
+std::optional<ContainerState> wait_for_end(Engine& engine, const std::string& name) {
   for (;;) {
     const auto waited = engine.wait(name);
-    const auto state = engine.state(name);
-    if (state && !state->is_alive()) return;
-    if (!state && state.error().code == Errc::not_found) return;
-    if (!waited || !state) std::this_thread::sleep_for(std::chrono::seconds(1));  // an engine that restarts
+    auto state = engine.state(name);
+    if (state && !state->is_alive()) return std::move(*state);
+    if (!state && state.error().code == Errc::not_found) return std::nullopt;
+    if (!waited || !state) std::this_thread::sleep_for(kEngineRestart);
   }
 }
 
@@ -144,16 +207,21 @@ std::string describe(int error, const std::string& word) {
 }
 
 // The init knows the number only. Where this fails, whoever finishes the attempt has words of its own.
-void name_failure(const TaskFiles& files, const std::string& word) {
-  const auto report = files.report();
-  if (!report.never_started || !report.failure.empty()) return;
-  static_cast<void>(files.note_failure(*report.never_started, describe(*report.never_started, word)));
+void name_failure(const TaskFiles& files, const TaskReport& report, const std::string& word, const std::string& user) {
+  if (report.never_started) {
+    static_cast<void>(files.note_failure(*report.never_started, describe(*report.never_started, word)));
+  } else if (report.unopened) {
+    static_cast<void>(files.note_failure(
+        *report.unopened, "its output files cannot be opened by user " + user +
+                              " in the container: " + std::generic_category().message(*report.unopened)));
+  }
 }
 
-int status_of(const TaskReport& report) {
+int status_of(const TaskReport& report, const std::optional<ContainerState>& state) {
   if (report.exited) return *report.exited;
   if (report.signaled) return 128 + *report.signaled;
   if (report.never_started) return *report.never_started == ENOENT ? kNotFound : kNotExecutable;
+  if (report.unopened || has_init_failed(report, state)) return kNotExecutable;
   return 128 + 9;  // all of it was killed from outside
 }
 
@@ -163,15 +231,16 @@ TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const
                  const std::vector<std::string>& environment) {
   Failure failure;
   std::string executed;
-  if (!start(engine, options, files, streams, environment, executed, failure)) {
+  if (!start({engine, options, files, streams, environment}, executed, failure)) {
     if (const auto noted = files.note_failure(failure.error, failure.message); !noted) {
       failure.message += "; " + noted.error().message;
     }
     return {failure.error == EACCES ? kNotExecutable : kNodeFault, std::move(failure.message)};
   }
-  wait_for_end(engine, options.name);
-  name_failure(files, executed);
-  return {status_of(files.report()), {}};
+  const auto state = wait_for_end(engine, options.name);
+  const auto report = files.report();
+  name_failure(files, report, executed, options.container.user);
+  return {status_of(report, state), {}};
 }
 
 }  // namespace hakuriver::container

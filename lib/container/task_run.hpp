@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,11 +28,15 @@ struct TaskStreams {
 TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
                  const std::vector<std::string>& environment);
 
+// Whether the init could not even open its report; it ends with 125 then.
+bool has_init_failed(const TaskReport& report, const std::optional<ContainerState>& state);
+
 // Each of the verbs but run and finish. Good where it did what it is for; it is asked again otherwise.
 Status control_task(Engine& engine, const Options& options, const TaskFiles& files);
 
-// `tell` is given what the keeper is told, before anything of the attempt is removed; false keeps everything. Without
-// an engine there is no container, for none was ever asked for.
+// `tell` is given what the keeper is told, before anything of the attempt is removed; false keeps everything. That
+// itself is kept, and told again whenever this is asked again. Without an engine there is no container, for none was
+// ever asked for. Errc::unavailable where one may still come, for whoever asked for it did not hear of it.
 Status finish_task(Engine* engine, const Options& options, const TaskFiles& files,
                    const std::function<bool(const std::string& lines)>& tell);
 

@@ -16,6 +16,7 @@
 #include "container/options.hpp"
 #include "doors/runner_setup.hpp"
 #include "engine/program_path.hpp"
+#include "hakuriver/environment.hpp"
 #include "platform/files.hpp"
 #include "platform/identity.hpp"
 
@@ -45,13 +46,21 @@ Status find_socket(Containers& containers) {
   return Unit{};
 }
 
+// Where a client program keeps its settings and, without a daemon, its containers.
+std::vector<std::string> with_home(std::vector<std::string> environment) {
+  for (const std::string name : {"HOME", "XDG_RUNTIME_DIR"}) {
+    const std::string value = variable(name.c_str());
+    if (!value.empty()) environment.push_back(name + "=" + value);
+  }
+  return environment;
+}
+
 Status find_client(Containers& containers) {
   const std::string path = variable("PATH");
   for (const std::string name : {"docker", "podman"}) {
     const auto program = engine::find_program(name, path.empty() ? "/usr/local/bin:/usr/bin:/bin" : path);
     if (!program) continue;
-    const auto end =
-        container::run_child({{*program, "info", "--format", "{{.ID}}"}, {"PATH=" + path, "HOME=/"}, kPatience});
+    const auto end = container::run_child({{*program, "ps", "--quiet"}, with_home({"PATH=" + path}), kPatience});
     if (!end || end->exit_code != 0) continue;
     containers.client = *program;
     return Unit{};
@@ -91,14 +100,16 @@ std::string normal(const std::string& path) {
   return text;
 }
 
-// Also by what it really is: a link may lead out of the directories that are allowed.
+bool is_own_mount(const Containers& containers, const std::string& text) {
+  const auto& own = containers.additional_mounts;
+  return std::find(own.begin(), own.end(), text) != own.end();
+}
+
+// By its name. Where links lead is looked at by the program that asks the engine, just before that: this is the thread
+// that everything waits for, and a file system may not answer.
 bool is_allowed(const std::vector<std::string>& directories, const std::string& path) {
-  std::error_code failed;
-  const std::string real = std::filesystem::weakly_canonical(path, failed).string();
-  const auto holds = [](const std::vector<std::string>& all, const std::string& one) {
-    return std::any_of(all.begin(), all.end(), [&one](const auto& it) { return is_below(one, normal(it)); });
-  };
-  return !failed && holds(directories, normal(path)) && holds(directories, real);
+  return std::any_of(directories.begin(), directories.end(),
+                     [one = normal(path)](const auto& it) { return is_below(one, normal(it)); });
 }
 
 // Why the task is not run; empty where it is.
@@ -109,9 +120,8 @@ std::string refuse(const Containers& containers, const TaskSpec& spec) {
   for (const auto& text : spec.mounts) {
     const auto mount = parse_mount(text);
     if (!mount) return "mount " + mount.error().message;
-    const auto& own = containers.additional_mounts;
-    const bool is_own = std::find(own.begin(), own.end(), text) != own.end();
-    if (!is_own && containers.allow_mounts && !is_allowed(*containers.allow_mounts, mount->source)) {
+    const bool is_limited = containers.allow_mounts && !is_own_mount(containers, text);
+    if (is_limited && !is_allowed(*containers.allow_mounts, mount->source)) {
       return "mount '" + mount->source + "' is not allowed here: [docker] allow_mounts";
     }
   }
@@ -129,6 +139,17 @@ std::vector<Mount> mounts_of(const Containers& containers, const TaskSpec& spec)
     mounts.push_back(std::move(wanted));
   }
   return mounts;
+}
+
+// Takes those out that the task asked for and may only have below some directories.
+void limit_mounts(const Containers& containers, const TaskSpec& spec, container::Options& options) {
+  if (!containers.allow_mounts) return;
+  options.allow_mounts = *containers.allow_mounts;
+  for (const auto& text : spec.mounts) {
+    if (is_own_mount(containers, text)) continue;
+    auto mount = *parse_mount(text);
+    if (std::erase(options.container.mounts, mount) != 0) options.limited_mounts.push_back(std::move(mount));
+  }
 }
 
 // A directory of the node as the container sees it, by the mount that fits best; else one that is meant inside.
@@ -174,11 +195,13 @@ container::Options options_of(const Containers& containers, const StartRequest& 
   options.init = containers.init;
   options.hakurun = containers.hakurun;
   options.niceness = request.niceness;
+  options.source = {containers.package_dir, containers.directory + "/images", {}};
+  if (parse_package(spec.container)) options.source.package = spec.container;
   Container& inside = options.container;
   inside.image = image_of(spec.container);
   inside.user = std::to_string(request.user ? request.user->uid : ::geteuid()) + ":" +
                 std::to_string(request.user ? request.user->gid : ::getegid());
-  if (request.user) inside.groups = request.user->groups;
+  inside.groups = request.user ? request.user->groups : platform::own_groups();
   inside.network = spec.private_network ? "none" : "host";
   inside.millicores = request.millicores;
   inside.memory_bytes = request.memory_bytes;
@@ -186,6 +209,7 @@ container::Options options_of(const Containers& containers, const StartRequest& 
   if (!request.cpus.empty()) inside.memory_node = request.numa_node;
   inside.mounts = mounts_of(containers, spec);
   inside.working_directory = seen_inside(inside.mounts, normal(request.working_directory));
+  limit_mounts(containers, spec, options);
   inside.privileged = spec.privileged;
   inside.no_new_privileges = request.no_new_privileges;
   return options;
@@ -217,6 +241,7 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
   containers.runner_id = home.runner_id;
   containers.shared_dir = normal(options.shared_dir);
   containers.local_temp_dir = normal(options.local_temp_dir);
+  containers.package_dir = options.package_dir.empty() ? std::string() : normal(options.package_dir);
   for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
   containers.allow_privileged = options.allow_privileged;
   containers.allow_mounts = options.allow_mounts;
@@ -249,6 +274,7 @@ StartRequest wrap_in_container(const Containers& containers, StartRequest reques
   request.environment = environment_of(containers, request, spec);
   // The program is the runner's user, often root, and must not be loaded, linked or configured as a task says.
   for (auto& entry : request.environment) entry.insert(0, "@");
+  request.environment = with_home(std::move(request.environment));
   // All of this is the container's, and the client's world is nobody's.
   request.working_directory = "/";
   request.cpus.clear();

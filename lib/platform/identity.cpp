@@ -68,6 +68,13 @@ Result<std::string> boot_id() { return read_id("/proc/sys/kernel/random/boot_id"
 
 Result<std::string> machine_id() { return read_id("/etc/machine-id"); }
 
+std::vector<std::uint32_t> own_groups() {
+  const int count = ::getgroups(0, nullptr);
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(count, 0)));
+  const int read = groups.empty() ? 0 : ::getgroups(count, groups.data());
+  return {groups.begin(), groups.begin() + std::max(read, 0)};
+}
+
 Result<std::string> executable_directory() {
   char path[PATH_MAX];
   const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);

@@ -1,6 +1,7 @@
 // Who and where this machine and this program are.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ Result<std::string> boot_id();
 
 // 32 hex digits that belong to this installation of the system: machine-id(5), or none (Errc::not_found).
 Result<std::string> machine_id();
+
+// The supplementary groups of this process.
+std::vector<std::uint32_t> own_groups();
 
 // The directory of the running program, links resolved.
 Result<std::string> executable_directory();

@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "container/options.hpp"
 #include "container/program.hpp"
+#include "platform/identity.hpp"
 
 using namespace hakuriver;
 using namespace hakuriver::doors;
@@ -38,8 +42,44 @@ TaskSpec spec() {
 TEST_CASE("a task's variables are nothing to the program that asks for its container") {
   auto asked = request();
   asked.environment = {"LD_PRELOAD=/evil.so", "HAKURIVER_TASK_ID=7", "PATH=/node"};
-  const auto wrapped = wrap_in_container(node(), asked, spec());
-  CHECK(wrapped.environment == std::vector<std::string>{"@LD_PRELOAD=/evil.so", "@HAKURIVER_TASK_ID=7"});
+  auto environment = wrap_in_container(node(), asked, spec()).environment;
+  // And the runner's own, for a client program.
+  std::erase_if(environment,
+                [](const auto& entry) { return entry.starts_with("HOME=") || entry.starts_with("XDG_RUNTIME_DIR="); });
+  CHECK(environment == std::vector<std::string>{"@LD_PRELOAD=/evil.so", "@HAKURIVER_TASK_ID=7"});
+}
+
+container::Options options_of(const StartRequest& wrapped) {
+  const auto options = container::parse_options(Argv(wrapped.argv.begin() + 1, wrapped.argv.end()));
+  REQUIRE(options);
+  return *options;
+}
+
+TEST_CASE("mounts that a task may have below some directories only are marked, and the node's own are not") {
+  auto here = node();
+  auto wanted = spec();
+  wanted.mounts = {"/data/x:/x:ro", "/srv/own:/own"};
+  CHECK(options_of(wrap_in_container(here, request(), wanted)).limited_mounts.empty());
+
+  here.allow_mounts = {"/data", "/more"};
+  here.additional_mounts = {"/srv/own:/own"};
+  const auto options = options_of(wrap_in_container(here, request(), wanted));
+  CHECK(options.limited_mounts == std::vector<Mount>{{"/data/x", "/x", true}});
+  CHECK(options.allow_mounts == std::vector<std::string>{"/data", "/more"});
+  CHECK(options.container.mounts == std::vector<Mount>{{"/srv/shared", "/srv/shared"},
+                                                       {"/srv/shared/shared_data", "/shared"},
+                                                       {"/tmp/local", "/local_temp"},
+                                                       {"/srv/own", "/own"}});
+  wanted.mounts = {"/data/../etc:/x"};
+  CHECK(wrap_in_container(here, request(), wanted).refusal.find("allow_mounts") != std::string::npos);
+}
+
+TEST_CASE("a task that names no user has the runner's groups, too") {
+  const auto options = options_of(wrap_in_container(node(), request(), spec()));
+  CHECK(options.container.groups == platform::own_groups());
+  auto other = request();
+  other.user = TaskUser{1000, 1001, {20}};
+  CHECK(options_of(wrap_in_container(node(), other, spec())).container.groups == std::vector<std::uint32_t>{20});
 }
 
 TEST_CASE("the program gives the container the task's variables only") {

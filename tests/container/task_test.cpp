@@ -3,94 +3,12 @@
 #include <signal.h>
 
 #include "container/child.hpp"
-#include "container/task_run.hpp"
-#include "support/scratch_directory.hpp"
+#include "task_rig.hpp"
 
 using namespace hakuriver;
 using namespace hakuriver::container;
-using namespace hakuriver::test;
 
 namespace {
-
-// An engine that does as it is told, and remembers.
-class FakeEngine : public Engine {
- public:
-  Result<Image> image(const std::string& reference) override {
-    if (reference != "my-env") return Error{Errc::not_found, "no such image"};
-    return Image{"sha256:1", {"/entry", "-x"}, {"PATH=/own"}};
-  }
-  Status create(const Container& wanted, const Argv& words, const std::vector<std::string>& variables) override {
-    container = wanted;
-    command = words;
-    environment = variables;
-    state_.status = "created";
-    state_.owner = wanted.labels.front().second;
-    return Unit{};
-  }
-  Status start(const std::string&) override {
-    state_.status = "running";
-    return Unit{};
-  }
-  Result<ContainerState> state(const std::string&) override {
-    if (state_.status.empty()) return Error{Errc::not_found, "no such container"};
-    return state_;
-  }
-  Status wait(const std::string&) override {
-    state_.status = "exited";
-    if (while_waiting) while_waiting();
-    return Unit{};
-  }
-  Status pause(const std::string&) override { return say("pause"); }
-  Status resume(const std::string&) override { return say("resume"); }
-  Status kill(const std::string&) override { return say("kill"); }
-  Status execute(const std::string&, const Argv& words) override { return say("execute " + shell_quote(words)); }
-  Status remove(const std::string&) override { return say("remove"); }
-
-  Status say(std::string what) {
-    said.push_back(std::move(what));
-    return Unit{};
-  }
-
-  std::function<void()> while_waiting;
-  Container container;
-  Argv command;
-  std::vector<std::string> environment;
-  std::vector<std::string> said;
-  ContainerState state_;
-};
-
-struct Rig {
-  ScratchDirectory directory;
-  FakeEngine engine;
-  TaskFiles files{directory / "task"};
-  Options options;
-  std::string told;
-
-  Rig() {
-    options.name = "hakuriver-task-7";
-    options.owner = "a/7/1";
-    options.container.image = "my-env";
-    options.container.labels = {{"hakuriver.owner", "a/7/1"}};
-    options.init = "/libexec/init";
-    options.hakurun = "/bin/hakurun";
-    options.command = {"run", "it"};
-    REQUIRE(files.create());
-  }
-  TaskEnd run(const std::vector<std::string>& environment = {}) {
-    return run_task(engine, options, files, {"/o", "/e"}, environment);
-  }
-  Status control(const std::string& verb) {
-    options.verb = verb;
-    return control_task(engine, options, files);
-  }
-  Status finish(Engine* asked) {
-    return finish_task(asked, options, files, [this](const std::string& lines) {
-      told = lines;
-      return true;
-    });
-  }
-  void report(const std::string& lines) const { directory.write("task/report", lines); }
-};
 
 TEST_CASE("a command runs behind the image's entrypoint, with the image's PATH and ours") {
   Rig rig;
@@ -123,7 +41,12 @@ TEST_CASE("what the init reported is what the keeper is told") {
        "exited 127\nmessage the command cannot be executed in the container: No such file or directory\n"},
       {"never_started 8\n", false,
        "exited 126\nmessage the command cannot be executed in the container: Exec format error\n"},
-      {"never_started 11 the engine is away\n", false, "never_started 11 the engine is away\n"},
+      {"starting\nnever_started 11\n", false,
+       "never_started 11 the command cannot be executed in the container: Resource temporarily unavailable\n"},
+      {"unopened 13\n", false,
+       "exited 126\nmessage its output files cannot be opened in the container: Permission denied\n"},
+      {"starting\n", false, "signaled 9\n"},
+      {"started\nnever_started 11\nunopened 1\nexited 2\n", false, "exited 2\n"},
       {"garbage\nexited x\nexited\nstarted\nexited 4\n", false, "exited 4\n"},
   };
   for (const auto& row : rows) {
@@ -135,7 +58,11 @@ TEST_CASE("what the init reported is what the keeper is told") {
     REQUIRE(rig.finish(&rig.engine));
     CHECK(rig.told == row.told);
     CHECK(rig.engine.said == std::vector<std::string>{"remove"});
-    CHECK_FALSE(std::filesystem::exists(rig.directory / "task"));
+    CHECK_FALSE(std::filesystem::exists(rig.directory / "task/report"));
+    // Whoever died before it kept that asks again.
+    rig.told.clear();
+    REQUIRE(rig.finish(nullptr));
+    CHECK(rig.told == row.told);
   }
 }
 

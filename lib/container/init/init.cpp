@@ -4,10 +4,11 @@
 //   hakuriver-container-init --signal N
 //
 // The first form opens the files, starts the command as a session of its own, passes on the signals that come from the
-// engine, and writes to the report, one a line: "started", or "never_started ERRNO" where the command could not be
-// executed; then "exited N" or "signaled N", and what the container's cgroup counted. An engine's own record knows no
-// difference between a command that exits with 137 and one that was killed. What the command leaves behind gets TERM,
-// two seconds, and KILL. The second form sends a signal to everything in the container.
+// engine, and writes to the report, one a line: "unopened ERRNO" where a file could not be opened, else "starting";
+// then "started", or "never_started ERRNO" where the command could not be executed; then "exited N" or "signaled N",
+// and what the container's cgroup counted. An engine's own record knows no difference between a command that exits with
+// 137 and one that was killed. What the command leaves behind gets TERM, two seconds, and KILL. The second form sends a
+// signal to everything in the container.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -245,11 +246,12 @@ int run(const Options& options) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  report.line("starting");
   int failure_pipe[2];
-  if (pipe2(failure_pipe, O_CLOEXEC) != 0) return kOwnFault;
-  const pid_t child = fork();
+  const bool has_pipe = pipe2(failure_pipe, O_CLOEXEC) == 0;
+  const pid_t child = has_pipe ? fork() : -1;
   if (child < 0) {
-    report.line("unopened", errno);
+    report.line("never_started", errno);
     return kOwnFault;
   }
   if (child == 0) become_command(options, failure_pipe[1]);
