@@ -40,9 +40,13 @@ struct SystemdService {
   std::string user{};               // a name or a number; empty: the manager's own
   std::string group{};              // the same
   std::string working_directory{};  // empty: the manager's
-  std::string stdout_path{};        // appended to; empty: the manager's journal
+  // Appended to. The manager opens them by name, with all that it may: not for a directory in which others may put
+  // links in their place. "/dev/null": nothing is kept; empty: the manager's journal.
+  std::string stdout_path{};
   std::string stderr_path{};
-  bool private_network = false;  // no interface but a loopback of its own
+  // No interface but a loopback of its own. A manager that may not make one goes on without it and only logs so:
+  // whoever depends on it has the command look, or make its own.
+  bool private_network = false;
 };
 
 // "400%" for four cores; what is below a hundredth of a CPU keeps its decimal.
@@ -64,6 +68,10 @@ inline std::string escape_variables(const std::string& word) {
 inline bool can_leave_variables(const SystemdRun& run) noexcept { return run.version >= 254; }
 
 inline void add_property(Argv& argv, const std::string& assignment) { argv.push_back("--property=" + assignment); }
+
+inline void add_output(Argv& argv, const char* name, const std::string& path) {
+  if (!path.empty()) add_property(argv, name + (path == "/dev/null" ? "null" : "append:" + path));
+}
 
 inline Argv build_start(const SystemdRun& run) {
   Argv argv = run.in_front;
@@ -100,6 +108,7 @@ inline Argv build_systemd_scope(const SystemdRun& run, const SystemdUnit& unit, 
 // stops it and resets it. systemd-run is done when the command was executed.
 inline Argv build_systemd_service(const SystemdRun& run, const SystemdUnit& unit, const SystemdService& service,
                                   const Argv& command) {
+  using systemd_run_detail::add_output;
   using systemd_run_detail::add_property;
   Argv argv = systemd_run_detail::build_start(run);
   systemd_run_detail::add_unit(argv, unit, run.version);
@@ -109,8 +118,8 @@ inline Argv build_systemd_service(const SystemdRun& run, const SystemdUnit& unit
   if (!service.user.empty()) add_property(argv, "User=" + service.user);
   if (!service.group.empty()) add_property(argv, "Group=" + service.group);
   if (!service.working_directory.empty()) add_property(argv, "WorkingDirectory=" + service.working_directory);
-  if (!service.stdout_path.empty()) add_property(argv, "StandardOutput=append:" + service.stdout_path);
-  if (!service.stderr_path.empty()) add_property(argv, "StandardError=append:" + service.stderr_path);
+  add_output(argv, "StandardOutput=", service.stdout_path);
+  add_output(argv, "StandardError=", service.stderr_path);
   if (service.private_network) add_property(argv, "PrivateNetwork=yes");
   const bool leaves = systemd_run_detail::can_leave_variables(run);
   if (leaves) argv.emplace_back("--expand-environment=no");

@@ -1,5 +1,6 @@
 #include "launch/exec_options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <string_view>
@@ -80,6 +81,12 @@ bool set_number(ExecOptions& options, std::string_view name, std::string_view va
     if (cpus) options.cpus = std::move(*cpus);
     return cpus.has_value();
   }
+  if (name == "--outputs-of") {
+    constexpr std::uint32_t kMaxPid = 1u << 22;  // proc(5), pid_max
+    const auto pid = number_of(value, kMaxPid);
+    options.outputs_of = pid.value_or(0);
+    return options.outputs_of != 0;
+  }
   const auto number = number_of(value, kMaxCpu);
   if (!number) return false;
   if (name == "--numa-node") options.numa_node = *number;
@@ -89,7 +96,8 @@ bool set_number(ExecOptions& options, std::string_view name, std::string_view va
 }
 
 bool is_number_option(std::string_view name) {
-  return name == "--user" || name == "--cpus" || name == "--numa-node" || name == "--nice" || name == "--report-fd";
+  constexpr std::string_view kNames[] = {"--user", "--cpus", "--numa-node", "--nice", "--report-fd", "--outputs-of"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 bool set_flag(ExecOptions& options, std::string_view word) {
@@ -135,6 +143,7 @@ Argv build_exec_words(const ExecOptions& options) {
   for (const auto& text : kTexts) {
     if (!(options.*text.member).empty()) words.insert(words.end(), {std::string(text.name), options.*text.member});
   }
+  if (options.outputs_of != 0) words.insert(words.end(), {"--outputs-of", std::to_string(options.outputs_of)});
   if (options.user) {
     const auto& user = *options.user;
     std::string value = std::to_string(user.uid) + ":" + std::to_string(user.gid);

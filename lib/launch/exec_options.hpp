@@ -23,6 +23,7 @@ struct ExecOptions {
   std::string spec_file{};    // --spec FILE: environment, directory and limits; removed when it is read
   std::string stdout_file{};  // --stdout FILE, --stderr FILE: appended to, never created
   std::string stderr_file{};
+  std::uint32_t outputs_of = 0;       // --outputs-of PID: output and errors go where that process's go; 0: they stay
   std::string account_file{};         // --account FILE: what was used is written there when the command has ended
   std::optional<TaskUser> user{};     // --user UID:GID[:GROUP,...]
   bool no_new_privileges = false;     // --no-new-privileges

@@ -54,6 +54,18 @@ Failure append_to(const std::string& path, int descriptor) {
   return std::nullopt;
 }
 
+// The very files, whatever is at their paths by now.
+Failure share_outputs(std::uint32_t pid) {
+  if (pid == 0) return std::nullopt;
+  for (const int descriptor : {1, 2}) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(descriptor);
+    const int file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
+    if (file < 0 || ::dup2(file, descriptor) < 0) return node_fault("'" + path + "'", errno);
+    if (file != descriptor) ::close(file);
+  }
+  return std::nullopt;
+}
+
 Failure bind(const ExecOptions& options) {
   if (!options.cpus.empty()) {
     cpu_set_t set;
@@ -190,6 +202,7 @@ Failure prepare(const ExecOptions& options) {
   for (const auto& [path, descriptor] : {std::pair(&options.stdout_file, 1), std::pair(&options.stderr_file, 2)}) {
     if (auto failed = append_to(*path, descriptor)) return failed;
   }
+  if (auto failed = share_outputs(options.outputs_of)) return failed;
   if (options.private_network) {
     if (auto failed = enter_private_network()) return failed;
   }

@@ -33,13 +33,6 @@ constexpr int kRecordSteps = 3000;  // of kShortly: how long the manager may tak
 
 ExecFailure failure(const std::string& what, int error) { return {EIO, what + ": " + std::strerror(error)}; }
 
-// Of a descriptor; empty where it is no file, such as a pipe.
-std::string file_of(int descriptor) {
-  std::array<char, 4096> path{};
-  const auto size = ::readlink(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), path.data(), path.size());
-  return size > 0 && path.front() == '/' ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
-}
-
 // What the program inside is asked for: what a process of another parent does not inherit comes with it.
 std::optional<ExecFailure> prepare(const Options& options, std::vector<std::string> environment,
                                    launch::ExecOptions& task) {
@@ -154,7 +147,8 @@ ExecFailure run_as_client(const Options& options, std::vector<std::string> envir
   const int fifo = ::open(task.report_file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fifo < 0) return failure("'" + task.report_file + "'", errno);
   block_signals();
-  const Argv line = build_command_line(options, task, file_of(1), file_of(2));
+  if (!options.is_scope()) task.outputs_of = static_cast<std::uint32_t>(::getpid());
+  const Argv line = build_command_line(options, task);
   const auto starter = start_program(line, program_environment(options));
   if (!starter) return {EIO, starter.error().message};
   const bool reported = pass_report_on(options, fifo, report_fd, *starter);

@@ -9,8 +9,7 @@
 
 namespace hakuriver::systemd {
 
-// `task` is what hakuriver-exec is asked for inside. A service appends its output to the files given.
-Argv build_command_line(const Options& options, const launch::ExecOptions& task, const std::string& stdout_path = {},
-                        const std::string& stderr_path = {});
+// `task` is what hakuriver-exec is asked for inside. A service's output is on /dev/null until that has begun.
+Argv build_command_line(const Options& options, const launch::ExecOptions& task);
 
 }  // namespace hakuriver::systemd

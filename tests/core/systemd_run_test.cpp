@@ -84,6 +84,15 @@ TEST_CASE("a service says all that it has") {
              "--", "./a", "b c"});
 }
 
+TEST_CASE("a service's output may be nobody's") {
+  SystemdService service;
+  service.stdout_path = "/dev/null";
+  service.stderr_path = "/dev/null";
+  const Argv argv = build_systemd_service({}, SystemdUnit{"u"}, service, {"x"});
+  CHECK(holds(argv, "--property=StandardOutput=null"));
+  CHECK(holds(argv, "--property=StandardError=null"));
+}
+
 TEST_CASE("a service's command keeps its dollars, and its per cents") {
   const Argv command{"echo", "$HOME", "${HOME}", "$$", "100%", "a$b$"};
   const auto words = [&command](std::uint32_t version) {

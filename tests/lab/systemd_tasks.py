@@ -208,6 +208,13 @@ class Services(Case):
         record, _ = self.wait(*self.OPTIONS, "--memory", "50M", "--", "tail", "/dev/zero", check=137)
         self.assertEqual(record["status"], "killed_oom", record)
 
+    def test_the_manager_opens_no_file_of_a_task(self):
+        task = self.running(*self.OPTIONS, "--", "sleep", "1000")
+        kept = shown(f"hakuriver-task-{task}.service", "StandardOutput", "StandardError")
+        self.assertEqual(kept, {"StandardOutput": "null", "StandardError": "null"})
+        self.cluster.client("--kill", task, check=0)
+        self.cluster.wait_for_status(task, "killed")
+
     def test_words_stay_words(self):
         _, output = self.wait("--private-network", "--", "printf", "%s|", "$HOME", "${PATH}", "$$", "100%", "a b", "%n")
         self.assertEqual(output, "$HOME|${PATH}|$$|100%|a b|%n|")

@@ -142,6 +142,14 @@ class OwnManager(unittest.TestCase):
         cluster.client("--kill", task, check=0)
         cluster.wait_for_status(task, "killed")
         self.assertFalse([path for path in CGROUPS.rglob(f"{unit}/cgroup.procs") if path.read_text()])
+        # A manager that may not make a network goes on without it, and then there must be no such task.
+        words = ["--private-network", "--", "sh", "-c", "tail -n +3 /proc/net/dev | cut -d: -f1"]
+        if node["private_network"]:
+            task = cluster.submit(*words)
+            cluster.client("--wait-for", task, check=0)
+            self.assertEqual(cluster.client("--stdout", task, check=0).stdout.split(), ["lo"])
+        else:
+            self.assertIn("no private network", cluster.client(*words, check=1).stderr)
 
 
 class Without(unittest.TestCase):

@@ -15,6 +15,7 @@ TEST_CASE("what is built is read back") {
   all.spec_file = "/run/spec";
   all.stdout_file = "/a b/1.out";
   all.stderr_file = "/a b/1.err";
+  all.outputs_of = 4194304;
   all.account_file = "/run/account";
   all.user = TaskUser{1000, 100, {4, 24}};
   all.no_new_privileges = true;

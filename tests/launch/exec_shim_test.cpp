@@ -141,6 +141,19 @@ TEST_CASE("outputs are appended to, and never created") {
   CHECK(contents_of(path) == "first\nsecond\nthird\n");
 }
 
+TEST_CASE("outputs of another process are the files that it has, not what has their names") {
+  const ScratchDirectory scratch;
+  const std::string exec = HAKURIVER_TEST_EXEC;
+  const auto ran =
+      run_exec({"--", "sh", "-c",
+                "cd " + scratch.path() + "; exec >out 2>err; echo first; mv out moved; ln -s /dev/full out; (exec " +
+                    exec + " --outputs-of $$ -- sh -c 'echo second; echo third >&2' >/dev/null 2>&1); exit $?"});
+  CHECK(code_of(ran) == 0);
+  CHECK(contents_of(scratch.path() + "/moved") == "first\nsecond\n");
+  CHECK(contents_of(scratch.path() + "/err") == "third\n");
+  CHECK(code_of(run_exec({"--outputs-of", "4194304", "--", "true"})) == 125);  // one more than there may be
+}
+
 TEST_CASE("niceness and new privileges") {
   const auto ran = run_exec(
       {"--nice", "3", "--no-new-privileges", "--", "sh", "-c", "nice; grep -c 'NoNewPrivs:.1' /proc/self/status"});
