@@ -5,12 +5,14 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "http/call_guard.hpp"
 #include "http/reachability.hpp"
@@ -26,6 +28,11 @@ using std::chrono::milliseconds;
 
 // What is kept of a reply that a receiver does not get.
 constexpr std::size_t kMaxErrorBody = 1 << 20;
+
+// Of a file that is sent, read at a time.
+constexpr std::size_t kFileBlock = 256 << 10;
+// What sends a body as it is may wait so long until the host takes more.
+constexpr milliseconds kWriteTimeout{5'000};
 
 // httplib sends without MSG_NOSIGNAL, and a host that hangs up must not end the process. The signal of a broken pipe
 // goes to the thread that wrote, so it is enough to hold it off here, and to take it back if it came.
@@ -162,7 +169,9 @@ class HttpClient::Impl {
     reception.receiver = receiver;
     reception.max_body = receiver != nullptr ? std::min(options_.max_body, kMaxErrorBody) : options_.max_body;
     auto request = to_request(call, reception);
-    client_.set_read_timeout(call.read_timeout.count() > 0 ? call.read_timeout : options_.read_timeout);
+    const auto read_timeout = call.read_timeout.count() > 0 ? call.read_timeout : options_.read_timeout;
+    client_.set_read_timeout(read_timeout);
+    client_.set_write_timeout(call.body_file >= 0 ? std::max(read_timeout, kWriteTimeout) : kWriteTimeout);
     if (!guard_.begin(deadline)) return unavailable("cancelled");
     const auto error = exchange(request);
     return conclude(error, guard_.end(), reception);
@@ -194,6 +203,18 @@ class HttpClient::Impl {
     };
   }
 
+  // A file that turns out shorter ends the call.
+  static void add_file(const HttpCall& call, httplib::Request& request) {
+    request.set_header("Content-Type", call.content_type);
+    request.content_length_ = call.body_file_size;
+    request.content_provider_ = [&call, block = std::vector<char>(kFileBlock)](size_t offset, size_t length,
+                                                                               httplib::DataSink& sink) mutable {
+      const ssize_t size =
+          ::pread(call.body_file, block.data(), std::min(length, block.size()), static_cast<off_t>(offset));
+      return size > 0 && sink.write(block.data(), static_cast<std::size_t>(size));
+    };
+  }
+
   httplib::Request to_request(const HttpCall& call, Reception& reception) {
     httplib::Request request;
     request.method = call.method;
@@ -203,7 +224,11 @@ class HttpClient::Impl {
     request.set_header("Accept-Encoding", "identity");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
     guard_.hold_segments(!call.body.empty());
-    if (!call.body.empty()) add_body(call, request);
+    if (call.body_file >= 0) {
+      add_file(call, request);
+    } else if (!call.body.empty()) {
+      add_body(call, request);
+    }
     for (const auto& [name, value] : call.headers) request.set_header(name, value);
     request.response_handler = [&reception](const httplib::Response& response) {
       return reception.take_head(response);
@@ -273,7 +298,9 @@ Result<std::unique_ptr<HttpClient>> HttpClient::open(Url url, HttpClientOptions 
 Result<HttpReply> HttpClient::send(const HttpCall& call) { return impl_->perform(call, nullptr); }
 
 Result<HttpReply> HttpClient::receive(const HttpCall& call, const HttpReceiver& receiver) {
-  if (call.method != "GET") return Error{Errc::invalid_argument, "'" + call.method + "': only GET can be received"};
+  if (call.method != "GET" && call.method != "POST") {
+    return Error{Errc::invalid_argument, "'" + call.method + "': only what GET and POST answer can be received"};
+  }
   return impl_->perform(call, &receiver);
 }
 

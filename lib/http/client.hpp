@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,9 @@ struct HttpCall {
   std::string method = "GET";
   std::string path = "/";  // with its query, encoded; begins with '/'
   std::string body{};
+  // Where it is not -1, the body is so many bytes from the beginning of this open file instead, however many.
+  int body_file = -1;
+  std::uint64_t body_file_size = 0;
   std::string content_type = "application/json";  // of the body, if there is one
   std::vector<std::pair<std::string, std::string>> headers{};
   std::chrono::milliseconds read_timeout{0};
@@ -59,8 +63,8 @@ class HttpClient {
   // with the URL and the reason. Errc::limit where the body is larger than max_body.
   Result<HttpReply> send(const HttpCall& call);
 
-  // GET, the body given to `receiver` as it comes, without a bound on its size or, unless the call has one, on the
-  // whole time. A status other than 2xx gives nothing to the receiver: its body is in the reply.
+  // GET or POST, the body given to `receiver` as it comes, without a bound on its size or, unless the call has one, on
+  // the whole time. A status other than 2xx gives nothing to the receiver: its body is in the reply.
   Result<HttpReply> receive(const HttpCall& call, const HttpReceiver& receiver);
 
   // From any thread: the call under way and all later ones end at once with Errc::unavailable.

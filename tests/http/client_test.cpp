@@ -256,7 +256,7 @@ TEST_CASE("a receiver gets nothing of an error, whose body is in the reply") {
   CHECK(reply->status == 500);
   CHECK(reply->body == R"({"detail":"internal error"})");
   CHECK_FALSE(was_called);
-  CHECK_FALSE(client->receive({.method = "POST"}, [](std::string_view) { return true; }));
+  CHECK_FALSE(client->receive({.method = "PUT"}, [](std::string_view) { return true; }));
 }
 
 TEST_CASE("replies larger than the bound are refused, announced or not") {
