@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ namespace {
 constexpr std::uint64_t kSomeCores = 1000;
 constexpr std::uint64_t kSomeMemory = std::uint64_t{64} << 20;
 constexpr int kPatienceMs = 20'000;
+constexpr int kPauseMs = 200;
 constexpr std::size_t kMaxText = std::size_t{16} << 10;
 
 // A unit's main process, as the keeper would see it.
@@ -103,7 +105,11 @@ Started start(const StartRequest& request) {
   return started;
 }
 
+// The status of a child, which is killed, with its session, where it takes too long.
 int await(pid_t pid) {
+  const keeper::Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (process && ::poll(&ended, 1, kPatienceMs) == 0) ::kill(-pid, SIGKILL);
   int status = -1;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -117,14 +123,31 @@ bool control(const StartRequest& request, const char* verb) {
   return pid > 0 && await(pid) == 0;
 }
 
-// Ends what was started, whether or not it is below this process; the status of its main process.
-int end(const StartRequest& request, const Started& started, bool by_force) {
-  if (started.pid < 0) return -1;
-  if (by_force && !request.control.empty()) control(request, "kill");
-  if (by_force && request.control.empty()) ::kill(started.pid, SIGKILL);
-  const int status = await(started.pid);
-  if (!request.control.empty()) control(request, "finish");
-  return status;
+// As a keeper does it, again and again, but not for ever.
+bool finish(const StartRequest& request) {
+  constexpr int kTries = 5;
+  for (int tried = 0; tried < kTries; ++tried) {
+    if (tried != 0) ::poll(nullptr, 0, kPauseMs);
+    if (control(request, "finish")) return true;
+  }
+  return false;
+}
+
+struct Ended {
+  int status = -1;      // of its main process
+  bool is_done = true;  // by the verbs of its control program, where it has one
+};
+
+// Ends what was started, whether or not it is below this process.
+Ended end(const StartRequest& request, const Started& started, bool by_force) {
+  Ended ended;
+  if (started.pid < 0) return ended;
+  const bool is_controlled = !request.control.empty();
+  if (by_force && is_controlled) ended.is_done = control(request, "kill");
+  if (by_force && !is_controlled) ::kill(started.pid, SIGKILL);
+  ended.status = await(started.pid);
+  if (is_controlled) ended.is_done = finish(request) && ended.is_done;
+  return ended;
 }
 
 StartRequest request_of(const SystemdLauncher& launcher, bool private_network, bool private_pid, Argv command) {
@@ -186,15 +209,17 @@ Result<UnitLimits> probe_scope(const SystemdLauncher& launcher) {
   const auto started = start(request);
   const bool runs = !started.report.empty() && started.report.front() != '\0';
   const auto limits = runs ? read_limits(started.report, unit_of(request.key.task, false)) : UnitLimits{};
-  end(request, started, true);
-  if (runs) return limits;
-  return Error{Errc::unavailable, reason_of(started)};
+  const auto ended = end(request, started, true);
+  if (!runs) return Error{Errc::unavailable, reason_of(started)};
+  if (!ended.is_done) return Error{Errc::unavailable, "a unit was started, and hakuriver-systemd could not end it"};
+  return limits;
 }
 
 bool can_isolate(const SystemdLauncher& launcher, bool private_network, bool private_pid) {
   const auto request = request_of(launcher, private_network, private_pid, {"/bin/true"});
   const auto started = start(request);
-  return end(request, started, false) == 0 && !started.report.empty();
+  const auto ended = end(request, started, false);
+  return ended.status == 0 && ended.is_done && !started.report.empty();
 }
 
 }  // namespace hakuriver::doors

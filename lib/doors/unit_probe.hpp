@@ -17,7 +17,8 @@ struct UnitLimits {
   bool memory = false;
 };
 
-// Starts a scope with limits, reads them back from the files of its cgroup, and ends it.
+// Starts a scope with limits, reads them back from the files of its cgroup, and ends it by the verbs `kill` and
+// `finish`: unavailable where any of that does not work.
 Result<UnitLimits> probe_scope(const SystemdLauncher& launcher);
 
 // Whether a service with a private network, or process table, can be started.

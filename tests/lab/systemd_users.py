@@ -152,6 +152,24 @@ class OwnManager(unittest.TestCase):
             self.assertIn("no private network", cluster.client(*words, check=1).stderr)
 
 
+class Half(unittest.TestCase):
+    def test_one_who_may_start_units_and_not_end_them_has_none(self):
+        INSTALLED.unlink(missing_ok=True)
+        INSTALLED.write_text(f"{USER} ALL=(root) NOPASSWD: /usr/bin/systemd-run --scope --collect "
+                             "--unit=hakuriver-task-*, /usr/bin/systemd-run --unit=hakuriver-task-*\n")
+        subprocess.run(["visudo", "--check", "--quiet", "--file", INSTALLED], check=True)
+        INSTALLED.chmod(0o440)
+        self.addCleanup(INSTALLED.unlink)
+        subprocess.run(["systemctl", "stop", f"user@{pwd.getpwnam(USER).pw_uid}.service"], check=True)
+        cluster = UsersCluster("auto")
+        self.addCleanup(cluster.close)
+        cluster.start()
+        self.assertNotEqual(cluster.json("--list-nodes")["nodes"][0]["launcher"], "systemd")
+        self.assertIn("through sudo: a unit was started, and hakuriver-systemd could not end it",
+                      cluster.runners["node1"].log.read_text())
+        cluster.client("--wait", "--", "true", check=0)
+
+
 class Without(unittest.TestCase):
     def test_without_root_and_sudo_the_runner_starts_and_says_what_it_has(self):
         INSTALLED.unlink(missing_ok=True)
