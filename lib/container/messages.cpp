@@ -17,11 +17,18 @@ using wire::ObjectWriter;
 using wire::Scanner;
 
 constexpr std::size_t kMaxErrorBytes = 500;
+constexpr std::size_t kMaxLine = std::size_t{64} << 10;
+constexpr std::size_t kMaxLoaded = 1000;
 constexpr std::uint64_t kNanosecondsPerMillicore = 1'000'000;
 
 struct VersionAnswer {
   std::string newest;
   std::string oldest;
+};
+
+struct ProgressLine {
+  std::string stream;
+  std::string error;
 };
 
 struct InspectAnswer {
@@ -120,6 +127,11 @@ const Member<std::string> kExecId[] = {
 
 const Member<bool> kExecState[] = {
     {"Running", [](Scanner& in, bool& it) { it = in.flag(); }},
+};
+
+const Member<ProgressLine> kProgress[] = {
+    {"stream", [](Scanner& in, ProgressLine& it) { it.stream = in.text(); }, false},
+    {"error", [](Scanner& in, ProgressLine& it) { it.error = in.text(); }, false},
 };
 
 const Member<std::string> kError[] = {
@@ -240,6 +252,46 @@ Result<std::string> decode_exec_id(std::string_view answer) {
 }
 
 Result<bool> decode_exec_running(std::string_view answer) { return wire::decode<bool>(answer, "exec", kExecState); }
+
+void Progress::take(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto end = std::min(bytes.find('\n'), bytes.size());
+    line_.append(bytes.substr(0, std::min(end, kMaxLine + 1 - line_.size())));
+    if (end == bytes.size()) return;
+    take_line();
+    line_.clear();
+    bytes.remove_prefix(end + 1);
+  }
+}
+
+void Progress::take_line() {
+  if (line_.size() > kMaxLine || line_.find_first_not_of(" \r") == std::string::npos) return;
+  const auto line = wire::decode<ProgressLine>(line_, "progress", kProgress);
+  if (!line) return;
+  if (error_.empty()) error_ = line->error;
+  auto reference = loaded_image(line->stream);
+  if (!reference.empty() && loaded_.size() < kMaxLoaded) loaded_.push_back(std::move(reference));
+}
+
+std::string loaded_image(std::string_view line) {
+  constexpr std::string_view kWords[] = {"Loaded image: ", "Loaded image(s): "};
+  for (const auto words : kWords) {
+    const auto at = line.find(words);
+    if (at == std::string_view::npos) continue;
+    line.remove_prefix(at + words.size());
+    return std::string(line.substr(0, line.find_first_of(" \r\n")));
+  }
+  return {};
+}
+
+Errc code_of_pull(std::string_view message, Errc otherwise) {
+  const auto has = [message](std::string_view words) { return message.find(words) != std::string_view::npos; };
+  if (has("manifest unknown") || has("not found") || has("does not exist") || has("repository name not known")) {
+    return Errc::not_found;
+  }
+  if (has("denied") || has("unauthorized") || has("authentication required")) return Errc::denied;
+  return has("invalid reference format") ? Errc::invalid_argument : otherwise;
+}
 
 std::string decode_error(std::string_view answer) {
   const auto message = wire::decode<std::string>(answer, "error", kError);

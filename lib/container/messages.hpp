@@ -26,6 +26,27 @@ Result<ContainerState> decode_state(std::string_view answer);
 Result<std::string> decode_exec_id(std::string_view answer);
 // Whether the command still runs.
 Result<bool> decode_exec_running(std::string_view answer);
+// What an engine says while it loads or pulls: a JSON object a line, of which the longest are not looked at.
+class Progress {
+ public:
+  void take(std::string_view bytes);
+  // The first failure; empty: there is none yet.
+  const std::string& error() const noexcept { return error_; }
+  const std::vector<std::string>& loaded() const noexcept { return loaded_; }  // references, at most 1000
+
+ private:
+  void take_line();
+
+  std::string line_;
+  std::string error_;
+  std::vector<std::string> loaded_;
+};
+
+// What "Loaded image: REFERENCE" says, also in the middle of other words; empty: nothing.
+std::string loaded_image(std::string_view line);
+// The code of a failure to pull, by the registry's words: not_found or denied, else what it is otherwise.
+Errc code_of_pull(std::string_view message, Errc otherwise);
+
 // The member "message" of an error, in one line of at most 500 bytes; the text itself where there is none.
 std::string decode_error(std::string_view answer);
 

@@ -25,6 +25,7 @@ struct Containers {
   std::string runner_id;
   std::string shared_dir;
   std::string local_temp_dir;
+  std::string package_dir;                  // where environments are packaged
   std::vector<std::string> node_variables;  // names that mean something on the node only
   bool allow_privileged = true;
   std::optional<std::vector<std::string>> allow_mounts;  // none: any directory

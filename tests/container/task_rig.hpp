@@ -55,6 +55,9 @@ class FakeEngine : public Engine {
     state_.status.clear();
     return say("remove");
   }
+  Result<std::vector<std::string>> load(const std::string&) override { return std::vector<std::string>{}; }
+  Status pull(const std::string&) override { return say("pull"); }
+  Status tag(const std::string&, const std::string&) override { return say("tag"); }
 
   Status say(std::string what) {
     said.push_back(std::move(what));
