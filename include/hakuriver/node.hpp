@@ -30,6 +30,7 @@ struct NodeFacts {
   bool containers = false;            // tasks may ask for a container
   bool private_network = false;       // tasks may ask for a network of their own
   bool private_pid = false;           // tasks may ask for a process table of their own
+  bool limits = false;                // tasks may have a time limit and a niceness: runners of old know neither
   std::vector<std::string> users;     // whom tasks may ask to run as; "*": anybody but root. At most kMaxOfferedUsers
   std::uint32_t max_tasks = 0;        // that run at once, however little they ask for
   std::string url;                    // announced to people, never dialled by the host; may be empty

@@ -146,8 +146,9 @@ struct Requirements {
   bool container = false;
   bool private_network = false;
   bool private_pid = false;
-  BatchId batch;     // that has a limit of its own; zero: any batch without one
-  std::string user;  // whom it must be able to run as; empty: anybody
+  BatchId batch;        // that has a limit of its own; zero: any batch without one
+  std::string user;     // whom it must be able to run as; empty: anybody
+  bool limits = false;  // a time limit or a niceness
   auto operator<=>(const Requirements&) const = default;
 };
 
@@ -173,13 +174,18 @@ inline bool shares_targets(const TaskSpec& spec) noexcept { return spec.sweep.ha
 
 // Mounts and privileges mean something in a container only: who asks for them asks for a node that has containers.
 inline Requirements requirements_of(const TaskSpec& spec, std::vector<Target> targets = {}) {
-  const bool container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
-  std::sort(targets.begin(), targets.end());
+  Requirements wanted;
+  wanted.targets = std::move(targets);
+  std::sort(wanted.targets.begin(), wanted.targets.end());
+  wanted.resources = spec.resources;
+  wanted.container = !spec.container.empty() || spec.privileged || !spec.mounts.empty();
   // A container has a process table of its own, and a network where it is asked for.
   const bool on_node = spec.container.empty();
-  return {
-      std::move(targets), spec.resources, container, spec.private_network && on_node, spec.private_pid && on_node, {},
-      spec.user};
+  wanted.private_network = spec.private_network && on_node;
+  wanted.private_pid = spec.private_pid && on_node;
+  wanted.user = spec.user;
+  wanted.limits = spec.time_limit.count() != 0 || spec.niceness != 0;
+  return wanted;
 }
 
 }  // namespace v1

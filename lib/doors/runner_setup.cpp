@@ -148,6 +148,7 @@ Result<NodeFacts> detect_facts(const RunnerOptions& options) {
     facts->url = http::to_string(http::Url{options.listen_address, *options.listen_port});
   }
   if (options.launcher == "none") facts->enforced.clear();
+  facts->limits = true;
   return facts;
 }
 

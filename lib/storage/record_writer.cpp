@@ -21,8 +21,8 @@ RecordWriter::RecordWriter(Database& database)
       add_batch_(database,
                  "INSERT INTO batches (id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
                  " private_network, private_pid, submission_id, name, targets, failed_targets, spec, shares_targets,"
-                 " max_running, user)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"),
+                 " max_running, user, limits)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"),
       add_unfinished_(database, "INSERT INTO unfinished (batch, tasks) VALUES (?1, ?2)"),
       add_assignment_(database,
                       "INSERT INTO assignments (batch, sequence, kind, first, count, attempt, place, faults, reason)"
@@ -69,7 +69,7 @@ void RecordWriter::put(const BatchRecord& record) {
                  wanted.resources.millicores, wanted.resources.memory_bytes, wanted.container, wanted.private_network,
                  wanted.private_pid, bytes_or_null(record.submission_id), bytes_or_null(spec.name),
                  bytes_or_null(targets), bytes_or_null(failed), Bytes{text}, shares_targets(spec), spec.max_running,
-                 bytes_or_null(spec.user));
+                 bytes_or_null(spec.user), wanted.limits);
   if (record.count > 1) add_unfinished_.run(record.id.value, record.count);
 }
 

@@ -122,10 +122,17 @@ constexpr const char* kVersion3 = R"(
 ALTER TABLE batches ADD COLUMN user BLOB;
 )";
 
+// A batch may ask for a time limit or a niceness, which not every runner knows.
+constexpr const char* kVersion4 = R"(
+ALTER TABLE batches ADD COLUMN limits INTEGER NOT NULL DEFAULT 0;
+UPDATE batches SET limits = 1
+  WHERE instr(spec, CAST('"time_limit_ms":' AS BLOB)) > 0 OR instr(spec, CAST('"niceness":' AS BLOB)) > 0;
+)";
+
 // A check that takes longer is left unfinished.
 constexpr std::chrono::milliseconds kCheckBudget{1000};
 
-constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kMigrations{kVersion1, kVersion2, kVersion3, kVersion4};
 
 // 32 hex digits; none where the kernel refuses.
 std::optional<std::string> random_name() {

@@ -11,7 +11,7 @@
 namespace hakuriver::storage {
 
 inline constexpr std::int64_t kApplicationId = 0x68616b75;  // "haku", in the file's header
-inline constexpr std::int64_t kSchemaVersion = 3;           // SQLite's user_version
+inline constexpr std::int64_t kSchemaVersion = 4;           // SQLite's user_version
 
 // Errc::conflict where the file is another program's, or of a newer version than ours. An empty file is ours.
 Status check_identity(Database& database);

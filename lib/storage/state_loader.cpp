@@ -43,7 +43,7 @@ void load_batches(Database& database, StoredState& state) {
   Statement rows(database,
                  "SELECT id, count, submitted_at, content_digest, millicores, memory_bytes, container,"
                  " private_network, private_pid, submission_id, targets, failed_targets, shares_targets,"
-                 " max_running, user FROM batches ORDER BY id");
+                 " max_running, user, limits FROM batches ORDER BY id");
   TargetsReader reader;
   for (rows.start(); rows.step();) {
     StoredBatch& batch = state.batches.emplace_back();
@@ -67,6 +67,7 @@ void load_batches(Database& database, StoredState& state) {
     batch.shares_targets = rows.integer(12) != 0;
     batch.max_running = rows.natural(13);
     batch.requirements.user = rows.text(14);
+    batch.requirements.limits = rows.integer(15) != 0;
   }
 }
 

@@ -74,6 +74,7 @@ constexpr Member<NodeFacts> kFacts[] = {
     {"containers", [](Scanner& in, NodeFacts& m) { m.containers = in.flag(); }, false},
     {"private_network", [](Scanner& in, NodeFacts& m) { m.private_network = in.flag(); }, false},
     {"private_pid", [](Scanner& in, NodeFacts& m) { m.private_pid = in.flag(); }, false},
+    {"limits", [](Scanner& in, NodeFacts& m) { m.limits = in.flag(); }, false},
     {"users", read_users, false},
     {"max_tasks", [](Scanner& in, NodeFacts& m) { m.max_tasks = in.u32(); }},
     {"url", [](Scanner& in, NodeFacts& m) { m.url = in.text(); }, false}};
@@ -96,6 +97,7 @@ void append_facts(std::string& out, const NodeFacts& facts) {
   object.flag("containers", facts.containers);
   object.flag("private_network", facts.private_network);
   object.flag("private_pid", facts.private_pid);
+  object.flag("limits", facts.limits);
   if (!facts.users.empty()) {
     append_array(object.member("users"), facts.users,
                  [](std::string& to, const std::string& name) { append_text(to, name); });

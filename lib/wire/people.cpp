@@ -207,6 +207,7 @@ void append_node(std::string& out, const NodeView& node, Form form) {
   object.flag("containers", node.facts.containers);
   object.flag("private_network", node.facts.private_network);
   object.flag("private_pid", node.facts.private_pid);
+  object.flag("limits", node.facts.limits);
   append_texts(object.member("users"), node.facts.users, policy_of(form));
   object.text_or_null("note", node.note);
   write_readings(object, node.health);

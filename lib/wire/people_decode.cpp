@@ -172,6 +172,7 @@ NodeView read_node(ObjectReader& in, InvalidInput& errors) {
   node.facts.containers = in.flag("containers");
   node.facts.private_network = in.flag("private_network");
   node.facts.private_pid = in.flag("private_pid");
+  node.facts.limits = in.flag("limits");
   node.facts.users = in.texts("users", kMaxOfferedUsers);
   node.note = in.text("note");
   if (in.find("cpu_percent") != nullptr) {

@@ -88,6 +88,29 @@ TEST_CASE("without a target a task goes only where its user is offered, and wait
   CHECK(rig.state.nodes[0].use.tasks == 1);
 }
 
+TEST_CASE("a task with a time limit or a niceness goes only where the runner knows of them") {
+  for (const bool is_nice : {false, true}) {
+    CAPTURE(is_nice);
+    HostRig rig;
+    rig.join("old", HostRig::facts(2));
+    auto spec = std::make_shared<TaskSpec>();
+    spec->argv = {"true"};
+    spec->niceness = is_nice ? 3 : 0;
+    spec->time_limit = std::chrono::minutes{is_nice ? 0 : 1};
+    rig.send(host_event::Submit{ReplyToken{9}, {}, 7, {}, 1, spec});
+    const auto refused = rig.actions<host_action::AnswerSubmission>().at(0).answer;
+    REQUIRE(std::holds_alternative<Refused>(refused));
+    CHECK(std::get<Refused>(refused).error.message ==
+          "its runner is too old for a time limit or niceness (node 'old')");
+    NodeFacts facts = HostRig::facts(1);
+    facts.limits = true;
+    rig.join("new", facts);
+    rig.send(host_event::Submit{ReplyToken{9}, {}, 8, {}, 1, spec});
+    CHECK(rig.orders("old").empty());
+    CHECK(rig.orders("new").size() == 1);
+  }
+}
+
 TEST_CASE("a recovered host still knows which user a task waits for") {
   StoredState stored = stored_batch(1);
   stored.batches[0].requirements.user = "bob";

@@ -76,7 +76,7 @@ TEST_CASE("files that are not ours are refused and left as they are") {
       {"text.db", nullptr, "is not a database: expected one made by hakuriver"},
       {"tables.db", "CREATE TABLE cats (name)", "belongs to another program"},
       {"marked.db", "PRAGMA application_id = 7; CREATE TABLE cats (name)", "belongs to another program"},
-      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 4; CREATE TABLE t (x)", "version 4"},
+      {"newer.db", "PRAGMA application_id = 1751214965; PRAGMA user_version = 5; CREATE TABLE t (x)", "version 5"},
   };
   for (const Foreign& foreign : kForeign) {
     const std::string path = directory / foreign.file;
@@ -94,14 +94,15 @@ TEST_CASE("files that are not ours are refused and left as they are") {
   }
 }
 
-TEST_CASE("a database of the version before is brought to the present one, with all that it holds") {
+TEST_CASE("a database of an earlier version is brought to the present one, with all that it holds") {
   const SqliteRig rig;
   BatchRecord batch = sample_batch(kBatch.value, 3);
   TaskSpec spec = *batch.spec;
   spec.user.clear();  // nothing of then had one
   batch.spec = std::make_shared<const TaskSpec>(std::move(spec));
   commit(*rig.open(), {batch});
-  run_sql(rig.path, "ALTER TABLE batches DROP COLUMN user; PRAGMA user_version = 2");
+  run_sql(rig.path,
+          "ALTER TABLE batches DROP COLUMN user; ALTER TABLE batches DROP COLUMN limits; PRAGMA user_version = 2");
 
   const auto store = rig.open();
   const StoredState state = loaded(*store);
@@ -110,6 +111,27 @@ TEST_CASE("a database of the version before is brought to the present one, with 
   commit(*store, {sample_batch(kBatch.value + 10, 1)});
   CHECK(loaded(*store).batches[1].requirements.user == "alice");
   CHECK(**rig.reader()->spec(kBatch) == *batch.spec);
+}
+
+TEST_CASE("whether a batch of then has limits is known of a database that did not say so") {
+  const SqliteRig rig;
+  std::vector<BatchRecord> batches;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    TaskSpec spec;
+    spec.argv = {"true", "\"niceness\":"};
+    spec.time_limit = std::chrono::seconds{i == 1 ? 60 : 0};
+    spec.niceness = i == 2 ? 5 : 0;
+    batches.push_back(sample_batch(kBatch.value + 10 * i, 1));
+    batches.back().spec = std::make_shared<const TaskSpec>(std::move(spec));
+  }
+  commit(*rig.open(), {batches[0], batches[1], batches[2]});
+  run_sql(rig.path, "ALTER TABLE batches DROP COLUMN limits; PRAGMA user_version = 3");
+  const StoredState state = loaded(*rig.open());
+  REQUIRE(state.batches.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(state.batches[i].requirements.limits == (i != 0));
+    CHECK(state.batches[i].requirements == requirements_of(*batches[i].spec));
+  }
 }
 
 TEST_CASE("what is missing is named") {

@@ -52,6 +52,7 @@ NodeFacts full_facts() {
           true,
           true,
           true,
+          true,
           {"alice", "*"},
           1024,
           "http://n:1"};
@@ -128,6 +129,17 @@ void check_round_trip(const Message& message, Result<Message> (*decode)(std::str
 }
 
 }  // namespace
+
+TEST_CASE("a runner that does not say so knows no limits") {
+  std::string text = encode(full_registration());
+  const std::string said = R"("limits":true,)";
+  const auto at = text.find(said);
+  REQUIRE(at != std::string::npos);
+  const auto earlier = decode_registration(text.erase(at, said.size()));
+  REQUIRE(earlier);
+  CHECK_FALSE(earlier->facts.limits);
+  CHECK(earlier->facts.private_pid);
+}
 
 TEST_CASE("every message is read back as it was written") {
   check_round_trip(Hello{2, "node1", "0123", Epoch{kMost}}, decode_hello);

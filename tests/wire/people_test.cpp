@@ -98,6 +98,7 @@ NodeView full_node() {
                 true,
                 true,
                 true,
+                true,
                 {"alice", "bob"},
                 64,
                 "http://node1:8001"};

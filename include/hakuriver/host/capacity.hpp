@@ -71,6 +71,7 @@ inline std::string why_never(const NodeFacts& facts, const Requirements& wanted,
   if (wanted.container && !facts.containers) return "the node offers no containers";
   if (wanted.private_network && !facts.private_network) return "the node offers no private network";
   if (wanted.private_pid && !facts.private_pid) return "the node offers no private process ids";
+  if (wanted.limits && !facts.limits) return "its runner is too old for a time limit or niceness";
   if (!wanted.user.empty() && !offers_user(facts, wanted.user)) {
     return "the node runs no tasks as user '" + wanted.user + "'";
   }
