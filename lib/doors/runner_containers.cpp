@@ -24,6 +24,7 @@ namespace hakuriver::doors {
 namespace {
 
 constexpr std::string_view kUnix = "unix://";
+constexpr const char* kUsualSocket = "/var/run/docker.sock";
 constexpr std::chrono::milliseconds kPatience{10'000};
 
 std::string variable(const char* name) {
@@ -37,9 +38,10 @@ bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) =
 Status find_socket(Containers& containers) {
   const std::string told = variable("DOCKER_HOST");
   if (!told.empty() && !told.starts_with(kUnix)) {
-    return Error{Errc::not_found, "DOCKER_HOST '" + told + "' is not a Unix socket: containers must run on this node"};
+    return Error{Errc::invalid_argument,
+                 "DOCKER_HOST '" + told + "' is not a Unix socket: containers must run on this node"};
   }
-  const std::string socket = told.empty() ? "/var/run/docker.sock" : told.substr(kUnix.size());
+  const std::string socket = told.empty() ? kUsualSocket : told.substr(kUnix.size());
   auto engine = container::open_api_engine(socket);
   if (!engine) return engine.error();
   containers.socket = socket;
@@ -57,22 +59,26 @@ std::vector<std::string> with_home(std::vector<std::string> environment) {
 
 Status find_client(Containers& containers) {
   const std::string path = variable("PATH");
+  Error why{Errc::not_found, std::string("no engine at '") + kUsualSocket + "', and no docker or podman on the PATH"};
   for (const std::string name : {"docker", "podman"}) {
     const auto program = engine::find_program(name, path.empty() ? "/usr/local/bin:/usr/bin:/bin" : path);
     if (!program) continue;
     const auto end = container::run_child({{*program, "ps", "--quiet"}, with_home({"PATH=" + path}), kPatience});
-    if (!end || end->exit_code != 0) continue;
-    containers.client = *program;
-    return Unit{};
+    if (end && end->exit_code == 0) {
+      containers.client = *program;
+      return Unit{};
+    }
+    const std::string how = !end ? end.error().message : "exits with " + std::to_string(end->exit_code);
+    why = Error{Errc::unavailable, "'" + *program + " ps --quiet': " + how};
   }
-  return Error{Errc::not_found, "no docker or podman that works is on the PATH"};
+  return why;
 }
 
 Status find_engine(Containers& containers) {
   const auto at_socket = find_socket(containers);
   if (at_socket || !variable("DOCKER_HOST").empty()) return at_socket;
-  if (find_client(containers)) return Unit{};
-  return at_socket;
+  const auto by_client = find_client(containers);
+  return by_client || ::access(kUsualSocket, F_OK) != 0 ? by_client : at_socket;
 }
 
 std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
@@ -224,18 +230,18 @@ std::string image_of(const std::string& container) {
 
 Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home) {
   Containers containers;
+  if (auto found = find_engine(containers); !found) return found.error();
   const auto keeper = find_keeper(options);
   if (!keeper) return keeper.error();
   const std::string directory = keeper->substr(0, keeper->rfind('/'));
   containers.program = directory + "/hakuriver-container";
   containers.init = directory + "/hakuriver-container-init";
   for (const auto& program : {containers.program, containers.init}) {
-    if (!is_program(program)) return Error{Errc::not_found, "'" + program + "' is missing"};
+    if (!is_program(program)) return Error{Errc::conflict, "'" + program + "' is missing"};
   }
   if (const auto own = platform::executable_directory(); own && is_program(*own + "/hakurun")) {
     containers.hakurun = *own + "/hakurun";
   }
-  if (auto found = find_engine(containers); !found) return found.error();
   containers.directory = home.directory + "/containers";
   if (auto made = platform::create_private_directory(containers.directory); !made) return made.error();
   containers.runner_id = home.runner_id;

@@ -33,7 +33,7 @@ struct Containers {
 };
 
 // The engine at $DOCKER_HOST, at the usual socket, or behind docker or podman on the PATH, if it answers. The error
-// says why there is none.
+// says why there is none: not_found where no engine is installed.
 Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home);
 
 // The directory that tasks see as /shared, made where it is missing; all users may write to it.

@@ -84,12 +84,15 @@ Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& optio
   });
 }
 
-// A node without an engine has nothing to say of it.
 std::optional<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home,
                                                  LogSink& log) {
   if (options.launcher == "none") return std::nullopt;
   auto containers = doors::open_containers(options, home);
-  if (!containers) return std::nullopt;
+  if (!containers) {
+    const bool is_usual = containers.error().code == Errc::not_found;
+    log.write(is_usual ? LogLevel::info : LogLevel::warning, "no containers: " + containers.error().message);
+    return std::nullopt;
+  }
   if (const auto prepared = doors::prepare_shared_data(*containers); !prepared) {
     log.warning("no containers: " + prepared.error().message);
     return std::nullopt;

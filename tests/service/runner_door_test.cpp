@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +9,9 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,6 +41,22 @@ RunnerOptions options_for(ScriptedHost& host, const ScratchDirectory& scratch) {
   options.kill_grace = std::chrono::milliseconds{500};
   return options;
 }
+
+class KeptWarnings final : public LogSink {
+ public:
+  void write(LogLevel level, std::string_view message) override {
+    const std::lock_guard lock(mutex_);
+    if (level == LogLevel::warning) text_.append(message).append("\n");
+  }
+  bool holds(std::string_view part) {
+    const std::lock_guard lock(mutex_);
+    return text_.find(part) != std::string::npos;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
 
 // A runner with a keeper of its own, serving on a thread of its own.
 class OpenRunner {
@@ -225,6 +244,22 @@ TEST_CASE("a root runner of another machine's host wants to be told whom tasks r
   CHECK(opened.error().message.find("runner_user") != std::string::npos);
   options.runner_user = "root";
   CHECK(Runner::open(options, std::make_shared<test::KeptLog>()));
+}
+
+TEST_CASE("why a node offers no containers is told in its log") {
+  // Not at /var/run/docker.sock, where there may be an engine.
+  for (const std::string told : {"tcp://127.0.0.1:2375", "unix:///no/such/socket"}) {
+    CAPTURE(told);
+    ::setenv("DOCKER_HOST", told.c_str(), 1);
+    ScriptedHost host;
+    const ScratchDirectory scratch;
+    const auto warnings = std::make_shared<KeptWarnings>();
+    const auto opened = Runner::open(options_for(host, scratch), warnings);
+    ::unsetenv("DOCKER_HOST");
+    REQUIRE(opened);
+    CHECK(warnings->holds("no containers: "));
+    CHECK(warnings->holds(told.substr(told.find("://") + 3)));
+  }
 }
 
 TEST_CASE("a keeper that is missing is named before anything begins") {
