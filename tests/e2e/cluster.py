@@ -19,7 +19,8 @@ import tempfile
 import termios
 import time
 
-PATIENCE = 60  # seconds until a test gives up on something that should come at once
+# Seconds until a test gives up on something that should come at once. An emulated machine takes its time.
+PATIENCE = int(os.environ.get("HAKURIVER_PATIENCE", "60"))
 
 
 class Program:

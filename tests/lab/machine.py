@@ -1,7 +1,8 @@
-"""An emulated machine with cgroup v2 and two NUMA nodes: machine.py PROGRAMS CACHE
+"""An emulated machine with cgroup v2 and two NUMA nodes: machine.py PROGRAMS CACHE numa|systemd
 
 Its kernel is Debian's, downloaded once into CACHE; its files are this machine's, read through 9p under an overlay in
-memory. It runs numa_tasks.py and powers off. Emulation is slow: a test of its own label.
+memory. It runs numa_tasks.py, or boots systemd and runs the launcher contract with that, and powers off. Emulation is
+slow: tests of their own label.
 """
 
 import os
@@ -13,8 +14,9 @@ import sys
 import tempfile
 
 import lab
+from node import MASKED
 
-PATIENCE = 500  # seconds for all of it
+PATIENCE = 850  # seconds for all of it
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 CPUS_OF_NODE = 2
 NODES = 2
@@ -32,22 +34,47 @@ mount -t tmpfs memory /memory
 mkdir /memory/upper /memory/work
 mount -t overlay -o lowerdir=/machine,upperdir=/memory/upper,workdir=/memory/work overlay /root
 for place in proc sys dev; do mount --move /$place /root/$place; done
-mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 mount -t tmpfs memory /root/tmp
+mkdir -p /root/lab/out /root/lab/programs /root/lab/tests /root/dev/shm
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 out /root/lab/out
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 programs /root/lab/programs
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 tests /root/lab/tests
+"""
+
+NUMA = """mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 mount -t tmpfs memory /root/run
-mkdir -p /root/run/out /root/run/programs /root/run/tests /root/dev/shm
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 out /root/run/out
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 programs /root/run/programs
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 tests /root/run/tests
 mount -t tmpfs memory /root/dev/shm
 ip link set lo up
 hostname emulated
-chroot /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 \
-    /usr/bin/python3 /run/tests/lab/numa_tasks.py /run/programs/bin >/root/run/out/log 2>&1 </root/dev/null
-echo $? >/root/run/out/status
+chroot /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 \\
+    HAKURIVER_PATIENCE=200 HAKURIVER_NO_SKIP=1 \\
+    /usr/bin/python3 /lab/tests/lab/numa_tasks.py /lab/programs/bin >/root/lab/out/log 2>&1 </root/dev/null
+echo $? >/root/lab/out/status
 sync
 reboot -f
 """
+
+# Beyond what no node needs: what would look through this machine's files, or mount them anew.
+SYSTEMD = """rm -rf /root/etc/systemd/system /root/etc/init.d /root/etc/fstab
+mkdir -p /root/etc/systemd/system/multi-user.target.wants
+for unit in MASKED systemd-remount-fs.service systemd-tmpfiles-setup.service tmp.mount; do
+  ln -s /dev/null /root/etc/systemd/system/$unit
+done
+echo emulated >/root/etc/hostname
+cat >/root/etc/systemd/system/lab.service <<'END'
+[Service]
+Type=oneshot
+Environment=HOME=/tmp LANG=C.UTF-8 HAKURIVER_MANY=40 HAKURIVER_PATIENCE=200 HAKURIVER_NO_SKIP=1
+StandardOutput=append:/lab/out/log
+StandardError=append:/lab/out/log
+ExecStart=/usr/bin/python3 /lab/tests/lab/contract.py /lab/programs/bin systemd
+ExecStopPost=/bin/sh -c 'echo $$EXIT_STATUS >/lab/out/status; sync; systemctl --force --force poweroff'
+END
+ln -s ../lab.service /root/etc/systemd/system/multi-user.target.wants/
+exec switch_root /root /lib/systemd/systemd
+""".replace("MASKED", " ".join(MASKED))
+
+WHAT = {"numa": INIT + NUMA, "systemd": INIT + SYSTEMD}
 
 
 def find_package():
@@ -76,8 +103,8 @@ def fetch_kernel(cache):
     return unpacked
 
 
-def make_initrd(kernel, version, place):
-    """busybox, what a kernel needs to read 9p, and INIT."""
+def make_initrd(kernel, version, place, init):
+    """busybox, what a kernel needs to read 9p, and the first program."""
     root = place / "initrd"
     for directory in ("bin", "modules"):
         (root / directory).mkdir(parents=True)
@@ -93,7 +120,7 @@ def make_initrd(kernel, version, place):
                 order.append(pathlib.Path(words[1]).name)
                 shutil.copy(words[1], root / "modules")
     (root / "modules/order").write_text("\n".join(order) + "\n")
-    (root / "init").write_text(INIT)
+    (root / "init").write_text(init)
     (root / "init").chmod(0o755)
     archive = place / "initrd.cpio"
     names = "\n".join(str(path.relative_to(root)) for path in [root, *root.rglob("*")])
@@ -122,14 +149,14 @@ def command(kernel, version, initrd, programs, out):
             *share("tests", tests, "readonly=on"), *share("out", out)]
 
 
-def run(programs, cache):
+def run(programs, cache, init):
     kernel = fetch_kernel(cache)
     version = next((kernel / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
     with tempfile.TemporaryDirectory(prefix="hakuriver-machine-") as name:
         place = pathlib.Path(name)
         out = place / "out"
         out.mkdir()
-        words = command(kernel, version, make_initrd(kernel, version, place), programs, out)
+        words = command(kernel, version, make_initrd(kernel, version, place, init), programs, out)
         try:
             console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                                      timeout=PATIENCE).stdout
@@ -149,4 +176,4 @@ if __name__ == "__main__":
     for program in ("qemu-system-x86_64", "busybox", "cpio", "depmod", "modprobe", "dpkg", "numactl"):
         if not shutil.which(program):
             lab.skip(f"{program} is not installed")
-    sys.exit(run(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()))
+    sys.exit(run(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), WHAT[sys.argv[3]]))

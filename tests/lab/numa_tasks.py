@@ -6,21 +6,16 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-import cluster
+from cluster import Cluster
 
-# An emulated machine takes its time.
-cluster.PATIENCE = 200
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 # Of the process itself, in the only hierarchy.
 OWN_CGROUP = "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
 
 
-class NumaCluster(cluster.Cluster):
+class NumaCluster(Cluster):
     def environment(self, **more):
         return super().environment(HAKURIVER_RUNNER_LAUNCHER="cgroup", **more)
-
-    def client(self, *words, timeout=cluster.PATIENCE, **more):
-        return super().client(*words, timeout=timeout, **more)
 
     def output_of(self, *words):
         """What a task wrote that ended well."""
