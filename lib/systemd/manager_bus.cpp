@@ -103,7 +103,7 @@ Status ask(sd_bus* bus, const Options& options, Job& job) {
   if (done >= 0) done = append_properties(made, options);
   if (done >= 0) done = ::sd_bus_message_append(made, "a(sa(sv))", 0);
   if (done < 0) return refused(options, std::strerror(-done));
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};
   sd_bus_message* answered = nullptr;
   done = ::sd_bus_call(bus, made, kPatienceMicroseconds, &error, &answered);
   const Message answer(answered);
@@ -148,7 +148,7 @@ Answer answer_of(int done, const sd_bus_error& error) {
 // A property of a unit that is a text.
 Answer read_property(sd_bus* bus, const char* unit_path, const char* name, std::string& value) {
   char* text = nullptr;
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};
   const int done =
       ::sd_bus_get_property_string(bus, kManager, unit_path, "org.freedesktop.systemd1.Unit", name, &error, &text);
   const std::unique_ptr<char, decltype(&::free)> owned(text, ::free);
@@ -159,7 +159,7 @@ Answer read_property(sd_bus* bus, const char* unit_path, const char* name, std::
 }
 
 Answer find_unit(sd_bus* bus, const std::string& unit, std::string& path) {
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};
   sd_bus_message* answered = nullptr;
   int done = ::sd_bus_call_method(bus, kManager, kPath, kInterface, "GetUnit", &error, &answered, "s", unit.c_str());
   const Message message(answered);
