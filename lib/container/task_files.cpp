@@ -20,8 +20,8 @@ namespace {
 constexpr std::size_t kMaxReport = 8192;
 constexpr std::size_t kMaxEnd = 8192;
 constexpr int kTries = 100;
-constexpr double kCreateSeconds = 150;  // an engine that takes longer to make a container has lost it
-constexpr double kEndSeconds = 3600;    // a keeper asks again when it starts again, which is sooner
+constexpr double kCreateSeconds = 30;  // an engine that takes longer to make a container has lost it
+constexpr double kEndSeconds = 3600;   // a keeper asks again when it starts again, which is sooner
 
 Error system_error(const std::string& path) {
   return {Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
@@ -101,8 +101,11 @@ bool TaskFiles::was_asked() const { return exists(directory_ + "/asked"); }
 Status TaskFiles::note_answered() const { return touch(directory_ + "/answered"); }
 
 bool TaskFiles::may_still_come() const {
-  const auto age = seconds_since(directory_ + "/asked");
-  return age && *age >= 0 && *age < kCreateSeconds && !exists(directory_ + "/answered");
+  const std::string path = directory_ + "/awaited";
+  if (!was_asked() || exists(directory_ + "/answered")) return false;
+  if (!exists(path)) return touch(path).has_value();
+  const auto age = seconds_since(path);
+  return age && *age >= 0 && *age < kCreateSeconds;
 }
 
 Status TaskFiles::note_cancelled() const { return touch(directory_ + "/cancelled"); }
@@ -146,7 +149,7 @@ std::optional<std::string> TaskFiles::end() const {
 
 void TaskFiles::remove() const {
   for (const char* name :
-       {"/report", "/failure", "/answered", "/cancelled", "/pid", "/variables", "/starter", "/asked"})
+       {"/report", "/failure", "/answered", "/awaited", "/cancelled", "/pid", "/variables", "/starter", "/asked"})
     ::unlink((directory_ + name).c_str());
 }
 

@@ -39,7 +39,8 @@ class TaskFiles {
   bool was_asked() const;
   // and from here on none comes that is not there.
   Status note_answered() const;
-  // Whether an engine may still make one: nobody heard its answer, and it was asked not long ago.
+  // Whether an engine may still make one, for nobody heard its answer. For half a minute from the first time that this
+  // is asked, when whoever wanted the container has gone.
   bool may_still_come() const;
   // It is not to be started any more.
   Status note_cancelled() const;

@@ -113,7 +113,8 @@ TEST_CASE("a container that never came is not waited for without end, nor one th
   Rig lost;
   lost.engine.while_creating = [] { return Status(Error{Errc::unavailable, "nobody answers"}); };
   lost.run();
-  std::filesystem::last_write_time(lost.directory / "task/asked",
+  CHECK_FALSE(lost.finish(&lost.engine));
+  std::filesystem::last_write_time(lost.directory / "task/awaited",
                                    std::filesystem::file_time_type::clock::now() - std::chrono::minutes(10));
   CHECK(lost.finish(&lost.engine));
 

@@ -9,31 +9,39 @@ import pathlib
 import pwd
 import shutil
 import signal
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from cluster import Cluster
 from docker_engine import DockerEngine, reason_to_skip
+from engine_proxy import EngineProxy
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 MIB = 2**20
+GROUP = 47114  # of nobody
 BOX = ("--container", "box", "--")
 
 
 class DockerCluster(Cluster):
-    def __init__(self, engine, docker="", **more):
+    def __init__(self, engine, docker="", host=None, **more):
         self.engine = engine
         self.docker = docker
+        self.engine_host = host or engine.host
         super().__init__(PROGRAMS, **more)
 
     def environment(self, **more):
-        return super().environment(DOCKER_HOST=self.engine.host, **more)
+        return super().environment(DOCKER_HOST=self.engine_host, **more)
 
     def write_config(self):
         super().write_config()
         with open(self.home / "config.toml", "a", encoding="utf-8") as file:
-            file.write(f"[docker]\n{self.docker}\n")
+            file.write("[docker]\n" + self.docker.replace("HOME", str(self.home)) + "\n")
+
+    def files_of(self, task):
+        """The directory of a task's first attempt on node1."""
+        return next(self.home.glob("runner-node1/**/containers"), self.home / "none") / f"hakuriver-task-{task}"
 
     def inspect(self, task):
         """What the daemon has of a task's container, once it runs."""
@@ -56,6 +64,9 @@ class Tasks(unittest.TestCase):
         cls.engine.__enter__()
         cls.engine.import_image("hakuriver/box:base", "ENV PATH=/bin:/of/image", "ENV COLOUR=red")
         cls.engine.import_image("hakuriver/entry:base", 'ENTRYPOINT ["/bin/sh","-c","echo before; exec \\"$@\\"","--"]')
+        groups = os.getgroups()
+        os.setgroups(sorted({*groups, GROUP}))  # our programs have them, too
+        cls.addClassCleanup(os.setgroups, groups)
         cls.cluster = DockerCluster(cls.engine)
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
@@ -89,6 +100,27 @@ class Tasks(unittest.TestCase):
         status, out, err = self.run_task("sh", "-c", "echo $LD_PRELOAD $LD_LIBRARY_PATH", options=(
             "--container", "box", "--env", f"LD_PRELOAD={library}", "--env", "LD_LIBRARY_PATH=/own"))
         self.assertEqual((status["exit_code"], out, err), (0, f"{library} /own\n", ""), status["error_message"])
+
+    def test_the_runners_groups(self):
+        status, out, _ = self.run_task("id", "-G")
+        self.assertEqual(status["exit_code"], 0, status["error_message"])
+        self.assertIn(str(GROUP), out.split())
+
+    def test_what_a_user_gets_wrong_is_no_fault_of_the_node(self):
+        status, _, _ = self.run_task("true", options=("--container", "box", "--cwd", "/etc/os-release"))
+        self.assertEqual((status["status"], status["exit_code"]), ("failed", 126), status["error_message"])
+        self.assertIn("hakuriver/box:base", status["error_message"])
+        status, _, _ = self.run_task("true", options=("--container", "box", "--cores", "0.001"))
+        self.assertEqual((status["status"], status["exit_code"]), ("completed", 0), status["error_message"])
+
+    def test_an_end_is_told_to_whoever_asks_again(self):
+        status, _, _ = self.run_task("sh", "-c", "exit 3")
+        files = self.cluster.files_of(status["task_id"])
+        self.cluster.wait_until(lambda: not (files / "asked").exists(), "the attempt is finished")
+        program = next(PROGRAMS.parent.glob("libexec/**/hakuriver-container"))
+        words = [program, "--socket", "/no/such", "--name", files.name, "--owner", "x", "--state", files, "finish"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+        self.assertEqual(told.splitlines()[0], "exited 3")
 
     def test_files_are_the_same_as_on_the_node(self):
         (self.cluster.shared / "relative.txt").write_text("shared\n")
@@ -252,7 +284,8 @@ class Defaults(unittest.TestCase):
         cls.engine.__enter__()
         cls.engine.import_image("hakuriver/box:base")
         cls.cluster = DockerCluster(cls.engine, 'default_container_name = "box"\nallow_privileged = false\n'
-                                                'allow_mounts = ["/srv"]\nadditional_mounts = ["/usr:/of/node:ro"]')
+                                                'allow_mounts = ["/srv", "HOME/allowed"]\n'
+                                                'additional_mounts = ["/usr:/of/node:ro"]')
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
 
@@ -266,6 +299,18 @@ class Defaults(unittest.TestCase):
         own = pathlib.Path("/etc/os-release").read_text()
         self.assertEqual(self.output("--container", "NULL", "--", "cat", "/etc/os-release"), own)
 
+    def test_a_link_leads_out_of_nothing(self):
+        allowed = self.cluster.home / "allowed"
+        (allowed / "data").mkdir(parents=True)
+        (allowed / "data/here").touch()
+        (allowed / "within").symlink_to(allowed / "data")
+        (allowed / "out").symlink_to("/etc")
+        self.assertEqual(self.output("--mount", f"{allowed}/within:/d", "--", "ls", "/d"), "here\n")
+        task = self.cluster.client("--wait", "--mount", f"{allowed}/out:/d", "--", "ls", "/d").stdout.strip()
+        status = self.cluster.status(task)
+        self.assertEqual((status["status"], status["exit_code"]), ("failed", 126))
+        self.assertIn("allow_mounts", status["error_message"])
+
     def test_what_is_not_allowed_names_the_key(self):
         for option, key in ((["--privileged"], "allow_privileged"), (["--mount", "/etc:/b"], "allow_mounts"),
                             (["--mount", "/srv/../etc:/b"], "allow_mounts")):
@@ -273,6 +318,93 @@ class Defaults(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(key, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+
+class Faults(unittest.TestCase):
+    """What gets lost between us and the daemon."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = DockerEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.__enter__()
+        cls.engine.import_image("hakuriver/box:base")
+        cls.proxy = EngineProxy(cls.engine.socket, cls.engine.home / "proxy.sock")
+        cls.addClassCleanup(cls.proxy.close)
+        cls.proxy.__enter__()
+        cls.cluster = DockerCluster(cls.engine, host=f"unix://{cls.proxy.path}")
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def tearDown(self):
+        self.cluster.wait_until(lambda: not self.engine.names(), "nothing left behind")
+
+    def check_never_started(self, task):
+        """The container of its first attempt was made and removed, as the daemon has it."""
+        seen = []
+
+        def is_gone():
+            done = self.engine.docker("events", "--since", "1h", "--until", "0s", "--format", "{{.Action}}", "--filter",
+                                      f"container=hakuriver-task-{task}")
+            seen[:] = done.stdout.split()
+            return "destroy" in seen
+
+        self.cluster.wait_until(is_gone, "the container was removed")
+        self.assertIn("create", seen)
+        self.assertNotIn("start", seen)
+
+    def is_finished(self, task):
+        files = self.cluster.files_of(task)
+        return (files / "end").exists() and not (files / "asked").exists()
+
+    def starter(self, task):
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            if str(self.cluster.files_of(task)).encode() in words and b"run" in words:
+                return int(entry.name)
+        return None
+
+    def test_a_start_whose_answer_is_lost_runs_once(self):
+        self.proxy.lose("/start ")
+        task = self.cluster.submit(*BOX, "sh", "-c", "echo once >> /shared/runs; exit 3")
+        self.cluster.wait_for_status(task, "failed")
+        self.assertEqual(self.cluster.status(task)["exit_code"], 3)
+        self.assertEqual((self.cluster.shared / "shared_data/runs").read_text(), "once\n")
+
+    def test_a_creation_whose_answer_is_lost_leaves_nothing(self):
+        self.proxy.lose("/create")
+        task = self.cluster.submit(*BOX, "sh", "-c", "echo once >> /shared/created; exit 3")
+        self.cluster.wait_until(lambda: self.is_finished(task), "its first attempt is finished")
+        self.check_never_started(task)
+        self.cluster.client("--kill", task)  # it may be tried again
+        self.cluster.wait_until(lambda: self.cluster.status(task)["status"] in ("failed", "killed"), "its end")
+
+    def test_a_kill_during_the_creation_starts_nothing(self):
+        held = self.proxy.hold("/create")
+        task = self.cluster.submit(*BOX, "sleep", "1000")
+        held.wait()
+        self.cluster.client("--kill", task, check=0)
+        self.cluster.wait_until(lambda: (self.cluster.files_of(task) / "cancelled").exists(), "the kill has come")
+        held.release()
+        self.cluster.wait_for_status(task, "killed")
+        self.cluster.wait_until(lambda: self.is_finished(task), "it is finished")
+        self.check_never_started(task)
+
+    def test_a_creation_that_outlives_whoever_asked_is_removed(self):
+        held = self.proxy.hold("/create")
+        task = self.cluster.submit(*BOX, "sleep", "1000")
+        held.wait()
+        os.kill(self.starter(task), signal.SIGKILL)
+        self.cluster.wait_until(lambda: self.starter(task) is None, "its end")
+        self.assertFalse(self.is_finished(task))
+        held.release()
+        self.cluster.wait_until(lambda: self.is_finished(task), "it is finished")
+        self.check_never_started(task)
+        self.cluster.client("--kill", task)
+        self.cluster.wait_until(lambda: self.cluster.status(task)["status"] in ("failed", "killed"), "its end")
 
 
 class CommandCluster(DockerCluster):
