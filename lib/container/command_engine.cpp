@@ -57,6 +57,14 @@ std::string cut_prefix(std::string line) {
   return line;
 }
 
+// What was inspected, which some clients put into a list whatever they are asked for.
+std::string_view only_one(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \n");
+  const auto end = text.find_last_not_of(" \n");
+  const bool is_list = begin != std::string_view::npos && text[begin] == '[' && text[end] == ']';
+  return is_list ? text.substr(begin + 1, end - begin - 1) : text;
+}
+
 Errc code_of(std::string_view line) {
   const auto has = [line](std::string_view words) { return line.find(words) != std::string_view::npos; };
   constexpr std::string_view kAway[] = {"Cannot connect", "cannot connect", "error during connect",
@@ -77,7 +85,7 @@ class CommandEngine final : public Engine {
   Result<Image> image(const std::string& reference) override {
     const auto answer = ask({"image", "inspect", "--format", "{{json .}}", reference});
     if (!answer) return answer.error();
-    return decode_image(*answer);
+    return decode_image(only_one(*answer));
   }
 
   Result<std::vector<std::string>> load(const std::string& path) override {
@@ -134,7 +142,7 @@ class CommandEngine final : public Engine {
   Result<ContainerState> state(const std::string& name) override {
     const auto answer = ask({"container", "inspect", "--format", "{{json .}}", name});
     if (!answer) return answer.error();
-    return decode_container(*answer);
+    return decode_container(only_one(*answer));
   }
 
   Status wait(const std::string& name) override { return tell({"wait", name}, std::chrono::milliseconds{0}); }

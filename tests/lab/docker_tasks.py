@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from cluster import Cluster
-from docker_engine import DockerEngine, reason_to_skip
+from docker_engine import DockerEngine, PodmanEngine, reason_to_skip
 from engine_proxy import EngineProxy
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
@@ -448,6 +448,37 @@ class ByCommand(unittest.TestCase):
         self.cluster.client("--kill", task, check=0)
         self.cluster.wait_for_status(task, "killed")
         self.assertEqual(self.engine.names(), set())
+
+
+@unittest.skipIf(shutil.which("podman") is None or shutil.which("catatonit") is None, "podman and its init are not installed")
+@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+class ByPodman(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = PodmanEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.import_image("hakuriver/box:base")
+        cls.cluster = CommandCluster(cls.engine)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def test_a_task_by_podman(self):
+        task = self.cluster.client("--wait", "--container", "box", "--env", "A=b c", "--env", "LINES=a\nb", "--",
+                                   "sh", "-c", 'echo "$A $LINES"; exit 3').stdout.strip()
+        status = self.cluster.status(task)
+        self.assertEqual(status["exit_code"], 3, status["error_message"])
+        self.assertEqual(self.cluster.client("--stdout", task, check=0).stdout, "b c a\nb\n")
+        self.cluster.wait_until(lambda: not self.engine.names(), "nothing left behind")
+
+    def test_pause_and_kill_by_podman(self):
+        task = self.cluster.submit(*BOX, "sleep", "1000")
+        self.cluster.wait_for_status(task, "running")
+        self.cluster.wait_until(lambda: self.engine.names(), "its container")
+        self.cluster.client("--pause", task, check=0)
+        self.cluster.wait_for_status(task, "paused")
+        self.cluster.client("--kill", task, check=0)
+        self.cluster.wait_for_status(task, "killed")
+        self.cluster.wait_until(lambda: not self.engine.names(), "nothing left behind")
 
 
 if __name__ == "__main__":
