@@ -223,11 +223,6 @@ container::Options options_of(const Containers& containers, const StartRequest& 
 
 }  // namespace
 
-std::string image_of(const std::string& container) {
-  const bool is_reference = container.find_first_of(":/@") != std::string::npos;
-  return is_reference ? container : "hakuriver/" + container + ":base";
-}
-
 Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home) {
   Containers containers;
   if (auto found = find_engine(containers); !found) return found.error();

@@ -46,7 +46,4 @@ Status prepare_shared_data(const Containers& containers);
 // and the mounts that the task asks for. What is not allowed is refused, and names the key.
 StartRequest wrap_in_container(const Containers& containers, StartRequest request, const TaskSpec& spec);
 
-// The image of an environment's name: hakuriver/NAME:base, or the name itself where it is a reference, with ':' or '/'.
-std::string image_of(const std::string& container);
-
 }  // namespace hakuriver::doors

@@ -94,4 +94,24 @@ TEST_CASE("the program gives the container the task's variables only") {
         std::vector<std::string>{"LD_PRELOAD=/own.so", "HAKURIVER_TASK_ID=7", "HAKURIVER_TASK_ATTEMPT=2", "A=@b"});
 }
 
+bool has_words(const Argv& argv, const std::string& option, const std::string& value) {
+  const auto at = std::find(argv.begin(), argv.end(), option);
+  return at != argv.end() && *(at + 1) == value;
+}
+
+TEST_CASE("a pinned environment is the image of its package, which may be fetched") {
+  auto containers = node();
+  containers.package_dir = "/srv/shared/packages";
+  auto pinned = spec();
+  pinned.container = "box@7";
+  const auto wrapped = wrap_in_container(containers, request(), pinned);
+  CHECK(has_words(wrapped.argv, "--image", "hakuriver/box:7"));
+  CHECK(has_words(wrapped.argv, "--package", "box@7"));
+  CHECK(has_words(wrapped.argv, "--packages", "/srv/shared/packages"));
+  CHECK(has_words(wrapped.argv, "--locks", "/state/images"));
+  const auto plain = wrap_in_container(containers, request(), spec());
+  CHECK(has_words(plain.argv, "--image", "hakuriver/box:base"));
+  CHECK(std::find(plain.argv.begin(), plain.argv.end(), "--package") == plain.argv.end());
+}
+
 }  // namespace
