@@ -71,6 +71,7 @@ int run(const Options& options, TaskFiles& files) {
   if (const auto given = give_streams(options); !given) return refuse(files, EPERM, given.error().message);
   auto engine = open_engine(options);
   if (!engine) return refuse(files, EAGAIN, engine.error().message);
+  remove_lost(**engine, options);
   const TaskEnd ended = run_task(**engine, options, files, streams, task_environment(::environ));
   return ended.message.empty() ? ended.exit_status : fail(ended.exit_status, ended.message);
 }

@@ -146,6 +146,21 @@ Status control_task(Engine& engine, const Options& options, const TaskFiles& fil
   return is_paused ? engine.resume(options.name) : Status(Unit{});
 }
 
+void remove_lost(Engine& engine, const Options& options) {
+  constexpr std::size_t kMost = 16;
+  auto lost = find_lost(options.state.substr(0, options.state.rfind('/')));
+  if (lost.size() > kMost) lost.resize(kMost);
+  const std::string runner = options.owner.substr(0, options.owner.find('/') + 1);
+  for (const auto& directory : lost) {
+    const std::string name = directory.substr(directory.rfind('/') + 1);
+    const auto state = engine.state(name);
+    const bool is_ours = state && !runner.empty() && state->owner.starts_with(runner);
+    const auto removed = is_ours ? engine.remove(name) : Status(Unit{});
+    const bool is_away = !state && state.error().code != Errc::not_found;
+    if (!is_away && (removed || removed.error().code == Errc::not_found)) TaskFiles(directory).remove_all();
+  }
+}
+
 Status finish_task(Engine* engine, const Options& options, const TaskFiles& files,
                    const std::function<bool(const std::string&)>& tell) {
   auto lines = files.end();

@@ -14,11 +14,14 @@
 #include <system_error>
 #include <thread>
 
+#include "platform/identity.hpp"
+
 namespace hakuriver::container {
 namespace {
 
 constexpr std::size_t kMaxReport = 8192;
 constexpr std::size_t kMaxEnd = 8192;
+constexpr std::size_t kMaxPid = 64;
 constexpr int kTries = 100;
 constexpr double kCreateSeconds = 30;  // an engine that takes longer to make a container has lost it
 constexpr double kEndSeconds = 3600;   // a keeper asks again when it starts again, which is sooner
@@ -88,7 +91,8 @@ Status TaskFiles::create() {
   }
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
-  const auto pid = std::to_string(::getpid());
+  const auto boot = platform::boot_id();
+  const std::string pid = std::to_string(::getpid()) + " " + (boot ? *boot : std::string());
   if (auto written = platform::write_file_atomically(directory_ + "/pid", pid, 0600); !written) return written;
   const std::string path = report_path();
   const platform::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -130,7 +134,7 @@ TaskReport TaskFiles::report() const {
 std::optional<pid_t> TaskFiles::starter() const {
   if (!exists(directory_ + "/starter")) return std::nullopt;
   if (const auto lock = platform::lock_file(directory_ + "/starter"); lock) return std::nullopt;
-  const auto text = platform::read_file(directory_ + "/pid", 32);
+  const auto text = platform::read_file(directory_ + "/pid", kMaxPid);
   pid_t pid = 0;
   if (text) std::from_chars(text->data(), text->data() + text->size(), pid);
   return pid > 1 ? std::optional(pid) : std::nullopt;
@@ -153,14 +157,33 @@ void TaskFiles::remove() const {
     ::unlink((directory_ + name).c_str());
 }
 
+void TaskFiles::remove_all() const {
+  remove();
+  ::unlink((directory_ + "/end").c_str());
+  ::rmdir(directory_.c_str());
+}
+
+std::vector<std::string> find_lost(const std::string& parent) {
+  std::vector<std::string> lost;
+  const auto boot = platform::boot_id();
+  std::error_code failed;
+  if (!boot) return lost;
+  for (std::filesystem::directory_iterator at(parent, failed), last; !failed && at != last; at.increment(failed)) {
+    const auto text = platform::read_file(at->path().string() + "/pid", kMaxPid);
+    const auto blank = text ? text->find(' ') : std::string::npos;
+    if (blank == std::string::npos || blank + 1 == text->size() || text->substr(blank + 1) == *boot) continue;
+    lost.push_back(at->path().string());
+  }
+  return lost;
+}
+
 void remove_ends(const std::string& parent) {
   std::error_code failed;
   for (std::filesystem::directory_iterator at(parent, failed), last; !failed && at != last; at.increment(failed)) {
     const std::string directory = at->path().string();
     const auto age = seconds_since(directory + "/end");
     if (!age || *age < kEndSeconds || exists(directory + "/asked")) continue;
-    ::unlink((directory + "/end").c_str());
-    ::rmdir(directory.c_str());
+    TaskFiles(directory).remove_all();
   }
 }
 

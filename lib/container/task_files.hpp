@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hakuriver/result.hpp"
 #include "platform/files.hpp"
@@ -56,8 +57,9 @@ class TaskFiles {
   bool is_there() const;
   Status note_end(const std::string& lines) const;
   std::optional<std::string> end() const;
-  // Everything but that.
+  // Everything but that; and all.
   void remove() const;
+  void remove_all() const;
 
  private:
   const std::string directory_;
@@ -67,6 +69,10 @@ class TaskFiles {
 // Pure. Lines that are not known are ignored, and so is what contradicts that the command has started: it, too, can
 // write there.
 TaskReport parse_report(const std::string& text);
+
+// The directories below `parent` of attempts that were under way when this machine went down. Their keeper knows them
+// no more.
+std::vector<std::string> find_lost(const std::string& parent);
 
 // Removes what removed attempts left below `parent` for their keepers, where it is older than an hour.
 void remove_ends(const std::string& parent);

@@ -34,6 +34,9 @@ bool has_init_failed(const TaskReport& report, const std::optional<ContainerStat
 // Each of the verbs but run and finish. Good where it did what it is for; it is asked again otherwise.
 Status control_task(Engine& engine, const Options& options, const TaskFiles& files);
 
+// Removes what attempts of the same runner left when this machine went down: a few at a time, for a task is waiting.
+void remove_lost(Engine& engine, const Options& options);
+
 // `tell` is given what the keeper is told, before anything of the attempt is removed; false keeps everything. That
 // itself is kept, and told again whenever this is asked again. Without an engine there is no container, for none was
 // ever asked for. Errc::unavailable where one may still come, for whoever asked for it did not hear of it.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "platform/identity.hpp"
 #include "support/scratch_directory.hpp"
 #include "task_rig.hpp"
 
@@ -167,6 +168,32 @@ TEST_CASE("an end is kept until it is old, and then only if nothing else is left
   CHECK_FALSE(std::filesystem::exists(parent / "old"));
   CHECK(std::filesystem::exists(parent / "new/end"));
   CHECK(std::filesystem::exists(parent / "unremoved/end"));
+}
+
+TEST_CASE("what the machine went down with is removed, if it is this runner's") {
+  struct Row {
+    std::string pid;
+    std::string owner;
+    std::vector<std::string> said;
+    bool stays;
+  };
+  const std::string other(32, '0');
+  for (const auto& row : std::vector<Row>{{"7 " + other, "a/9/1", {"remove"}, false},
+                                          {"7 " + other, "b/9/1", {}, false},
+                                          {"7 " + *platform::boot_id(), "a/9/1", {}, true},
+                                          {"7", "a/9/1", {}, true}}) {
+    CAPTURE(row.pid + " " + row.owner);
+    Rig rig;
+    rig.options.state = rig.directory / "task";
+    rig.directory.write("lost/pid", row.pid);
+    rig.directory.write("lost/report", "started\n");
+    rig.engine.state_.status = "exited";
+    rig.engine.state_.owner = row.owner;
+    remove_lost(rig.engine, rig.options);
+    CHECK(rig.engine.said == row.said);
+    CHECK(std::filesystem::exists(rig.directory / "lost") == row.stays);
+    CHECK(std::filesystem::exists(rig.directory / "task/report"));
+  }
 }
 
 TEST_CASE("the init's own failures have words") {

@@ -253,6 +253,20 @@ class Tasks(unittest.TestCase):
         self.cluster.wait_until(lambda: self.cluster.status(task)["status"] not in ("running", "lost"), "its end")
         self.assertEqual(self.cluster.status(task)["status"], "failed")
 
+    def test_what_the_machine_went_down_with_is_removed(self):
+        task = self.cluster.submit(*BOX, "sleep", "1000")
+        owner = self.cluster.inspect(task)["Config"]["Labels"]["hakuriver.owner"].split("/")[0]
+        files = self.cluster.files_of(1)
+        files.mkdir()
+        (files / "pid").write_text("1 " + "0" * 32)  # of another boot
+        self.engine.docker("create", "--network=none", "--name", files.name, "--label", f"hakuriver.owner={owner}/1/1",
+                           "hakuriver/box:base", "true")
+        self.run_task("true")
+        self.assertEqual(self.engine.names(), {f"hakuriver-task-{task}"})
+        self.assertFalse(files.exists())
+        self.cluster.client("--kill", task, check=0)
+        self.cluster.wait_for_status(task, "killed")
+
     def test_other_containers_are_left_alone(self):
         self.engine.docker("run", "-d", "--network=none", "--name", "mine", "hakuriver/box:base", "sleep", "1000")
         try:
