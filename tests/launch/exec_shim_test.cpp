@@ -175,4 +175,6 @@ TEST_CASE("with an account the status is the command's still, whatever else is k
   CHECK(code_of(ran) == 5);
   CHECK(WTERMSIG(run_exec({"--account", path, "--", "sh", "-c", "kill -KILL $$"}).wait_status) == SIGKILL);
   CHECK(parse_account(contents_of(path))->outcome == Outcome{OutcomeKind::signaled, SIGKILL});
+  const auto both = run_exec({"--account", path, "--", "sh", "-c", "kill -TERM $PPID; kill -KILL $$"});
+  CHECK(WTERMSIG(both.wait_status) == SIGKILL);
 }
