@@ -104,6 +104,10 @@ bool take_all(const Pipe& output, const Pipe& errors, std::chrono::milliseconds 
   return true;
 }
 
+int output_of(const ChildRequest& request, const Pipe& pipe) {
+  return request.output_file >= 0 ? request.output_file : pipe.writer.get();
+}
+
 int wait_for(pid_t pid) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -120,7 +124,7 @@ Result<ChildEnd> run_child(const ChildRequest& request) {
   if (!errors) return errors.error();
   pid_t pid = -1;
   Attributes attributes;
-  errno = attributes.spawn(pid, request, output->writer.get(), errors->writer.get());
+  errno = attributes.spawn(pid, request, output_of(request, *output), errors->writer.get());
   if (errno != 0) return system_error("'" + request.argv.front() + "'");
   output->writer = Descriptor();
   errors->writer = Descriptor();

@@ -14,6 +14,7 @@ struct ChildRequest {
   Argv argv{};                             // the first word is a path, or is looked up on our own PATH
   std::vector<std::string> environment{};  // all of it
   std::chrono::milliseconds patience{0};   // it is killed after this; 0: never
+  int output_file = -1;                    // an open file that its output goes to instead, unless it is -1
 };
 
 struct ChildEnd {

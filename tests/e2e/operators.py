@@ -259,7 +259,8 @@ class Starting(unittest.TestCase):
         self.assertEqual(cluster.runners["logs"].log.read_text(), "")
 
     def test_help_begins_with_examples_and_fits_a_terminal(self):
-        for name in ("hakuriver.host", "hakuriver.runner", "hakuriver.client", "hakuriver.init"):
+        for name in ("hakuriver.host", "hakuriver.runner", "hakuriver.client", "hakuriver.init", "hakuriver.docker",
+                     "hakuriver.docker-shell"):
             with self.subTest(name):
                 help_text = self.run_program(name, "--help").stdout
                 self.assertTrue(help_text.startswith("Examples:\n"), help_text)

@@ -16,7 +16,8 @@ import time
 
 PATIENCE = 60
 APPLETS = ("sh", "ls", "cat", "echo", "sleep", "env", "id", "pwd", "true", "false", "kill", "setsid", "dd", "touch", "test",
-           "hostname", "nproc", "seq", "head", "tail", "wc", "stat", "ps", "rm", "mkdir", "tr", "grep", "nice", "trap")
+           "hostname", "nproc", "seq", "head", "tail", "wc", "stat", "ps", "rm", "mkdir", "tr", "grep", "nice", "trap",
+           "stty")
 BUSYBOX = "/usr/bin/busybox" if pathlib.Path("/usr/bin/busybox").exists() else "/bin/busybox"
 
 

@@ -54,9 +54,10 @@ class Package(unittest.TestCase):
 
     def test_what_is_installed(self):
         files = sorted(str(path.relative_to(self.prefix)) for path in self.prefix.glob("*bin/*"))
-        self.assertEqual(files, ["bin/hakuriver.client", "bin/hakuriver.host", "bin/hakuriver.init",
-                                 "bin/hakuriver.runner", "bin/hakurun"])
-        self.assertEqual(os.readlink(self.prefix / "bin/hakuriver.init"), "hakuriver.client")
+        self.assertEqual(files, ["bin/hakuriver.client", "bin/hakuriver.docker", "bin/hakuriver.docker-shell",
+                                 "bin/hakuriver.host", "bin/hakuriver.init", "bin/hakuriver.runner", "bin/hakurun"])
+        for name in ("init", "docker", "docker-shell"):
+            self.assertEqual(os.readlink(self.prefix / f"bin/hakuriver.{name}"), "hakuriver.client")
         self.assertTrue(os.access(self.prefix / "libexec/hakuriver/hakuriver-keeper", os.X_OK))
         headers = {path.relative_to(self.prefix / "include") for path in self.prefix.glob("include/**/*.hpp")}
         source = pathlib.Path(OPTIONS.source) / "include"
@@ -110,7 +111,8 @@ class Package(unittest.TestCase):
         home = self.scratch / "home"
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
         home.mkdir()
-        for program in ("hakuriver.host", "hakuriver.runner", "hakuriver.client", "hakuriver.init", "hakurun"):
+        for program in ("hakuriver.host", "hakuriver.runner", "hakuriver.client", "hakuriver.init", "hakuriver.docker",
+                        "hakuriver.docker-shell", "hakurun"):
             self.assertRegex(run(self.prefix / "bin" / program, "--version", env=environment), r"^\S+ \d+\.\d+\.\d+\n$")
         # No host is there: it registers for ever, which it can only begin with a keeper.
         runner = subprocess.Popen([self.prefix / "bin/hakuriver.runner", "--name", "here", "--host",

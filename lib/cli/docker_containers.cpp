@@ -1,0 +1,175 @@
+#include "cli/docker_containers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "cli/table.hpp"
+#include "container/child.hpp"
+#include "engine/program_path.hpp"
+#include "hakuriver/docker_run.hpp"
+#include "hakuriver/environment.hpp"
+
+namespace hakuriver::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{30'000};
+constexpr const char* kPrefix = "hakuriver-env-";
+// A line for each container; no field but the last can have a tab in it.
+constexpr const char* kFormat =
+    "{{.Name}}\t{{.State.Status}}\t{{.Config.Image}}\t{{.Image}}\t{{index .Config.Labels \"hakuriver.environment\"}}";
+
+std::string_view value_of(const std::vector<std::string>& environment, std::string_view name) {
+  for (const std::string_view entry : environment) {
+    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) return entry.substr(name.size() + 1);
+  }
+  return {};
+}
+
+std::vector<std::string_view> fields_of(std::string_view line) {
+  std::vector<std::string_view> fields;
+  for (;;) {
+    const auto end = line.find('\t');
+    fields.push_back(line.substr(0, end));
+    if (end == std::string_view::npos) return fields;
+    line.remove_prefix(end + 1);
+  }
+}
+
+// What the program said, without its name and the daemon's.
+std::string cut_prefix(std::string line) {
+  for (const std::string_view prefix : {"docker: ", "Error response from daemon: ", "Error: "}) {
+    if (line.starts_with(prefix)) line.erase(0, prefix.size());
+  }
+  return line;
+}
+
+bool is_missing(std::string_view line) {
+  return line.find("o such container") != std::string_view::npos ||
+         line.find("o such object") != std::string_view::npos || line.find("o such image") != std::string_view::npos ||
+         line.find("no container with name") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string container_of(const std::string& name) { return kPrefix + name; }
+
+Result<DockerProgram> DockerProgram::find(const std::vector<std::string>& environment) {
+  const std::string_view told = value_of(environment, "PATH");
+  const std::string path(told.empty() ? "/usr/local/bin:/usr/bin:/bin" : told);
+  std::string reason = "neither docker nor podman is on the PATH";
+  bool has_failed = false;
+  for (const std::string name : {"docker", "podman"}) {
+    const auto program = engine::find_program(name, path);
+    if (!program) continue;
+    const auto end = container::run_child({{*program, "ps", "--quiet"}, environment, kPatience});
+    if (end && end->exit_code == 0) return DockerProgram(*program, environment);
+    if (!std::exchange(has_failed, true)) reason = name + ": " + (end ? end->first_error : end.error().message);
+  }
+  return Error{Errc::unavailable, reason};
+}
+
+Argv DockerProgram::argv(Argv words) const {
+  words.insert(words.begin(), program_);
+  return words;
+}
+
+Result<std::string> DockerProgram::ask(Argv words, int output_file) const {
+  container::ChildRequest request{argv(std::move(words)), environment_, {}};
+  request.output_file = output_file;
+  auto end = container::run_child(request);
+  if (!end) return end.error();
+  if (end->exit_code == 0) return std::move(end->output);
+  std::string line = cut_prefix(std::move(end->first_error));
+  if (line.empty()) line = "'" + program_ + "' ended with status " + std::to_string(end->exit_code);
+  return Error{is_missing(line) ? Errc::not_found : Errc::io, std::move(line)};
+}
+
+Result<EnvironmentContainer> DockerProgram::inspect(const std::string& name) const {
+  const auto text = ask({"container", "inspect", "--format", kFormat, container_of(name)});
+  if (!text && text.error().code == Errc::not_found) {
+    return Error{Errc::not_found,
+                 "environment '" + name + "' has no container on this machine: hakuriver.docker create makes one"};
+  }
+  if (!text) return text.error();
+  auto found = parse_inspected(*text);
+  if (!found.empty()) return std::move(found.front());
+  return Error{Errc::conflict, "container '" + container_of(name) + "' is somebody else's: it has no label " +
+                                   kEnvironmentLabel + "=" + name};
+}
+
+Result<std::vector<EnvironmentContainer>> DockerProgram::list() const {
+  constexpr int kTries = 5;
+  for (int tries = 1;; ++tries) {
+    const auto ids = ask({"ps", "--all", "--quiet", "--filter", std::string("label=") + kEnvironmentLabel});
+    if (!ids) return ids.error();
+    Argv words{"container", "inspect", "--format", kFormat};
+    for (std::size_t at = 0; at < ids->size();) {
+      const auto end = std::min(ids->find('\n', at), ids->size());
+      if (end > at) words.push_back(ids->substr(at, end - at));
+      at = end + 1;
+    }
+    if (words.size() == 4) return std::vector<EnvironmentContainer>{};
+    const auto text = ask(std::move(words));
+    if (text) return parse_inspected(*text);
+    if (text.error().code != Errc::not_found || tries == kTries) return text.error();  // one went meanwhile
+  }
+}
+
+Argv build_environment_words(const std::string& name, const std::string& image, const std::string& shared_data) {
+  return {"run",
+          "--detach",
+          "--init",
+          std::string("--label=") + kEnvironmentLabel + "=" + name,
+          "--name=" + container_of(name),
+          "--mount",
+          docker_run_detail::mount_words({shared_data, "/shared", false}),
+          "--entrypoint=sleep",
+          image,
+          "infinity"};
+}
+
+Argv build_commit_words(const std::string& name, const std::string& image, const std::string& entrypoint,
+                        const std::string& command) {
+  const auto list = [](const std::string& json) { return json.starts_with('[') ? json : std::string("[]"); };
+  // A container of the image is not the environment's.
+  return {"commit",
+          "--change",
+          "ENTRYPOINT " + list(entrypoint),
+          "--change",
+          "CMD " + list(command),
+          "--change",
+          std::string("LABEL ") + kEnvironmentLabel + "=",
+          container_of(name),
+          image};
+}
+
+Argv build_shell_words(const std::string& name, const Argv& command, bool is_terminal, const std::string& terminal) {
+  Argv words{"exec", "--interactive", "--user=0:0"};
+  if (is_terminal) words.emplace_back("--tty");
+  if (is_terminal && !terminal.empty()) words.insert(words.end(), {"--env", "TERM=" + terminal});
+  words.push_back(container_of(name));
+  const Argv shell{"sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash; fi; exec sh"};
+  const Argv& run = command.empty() ? shell : command;
+  words.insert(words.end(), run.begin(), run.end());
+  return words;
+}
+
+std::vector<EnvironmentContainer> parse_inspected(const std::string& text) {
+  std::vector<EnvironmentContainer> found;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    const auto fields = fields_of(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (fields.size() != 5 || !is_environment_name(fields[4])) continue;
+    std::string_view name = fields[0];
+    if (name.starts_with('/')) name.remove_prefix(1);
+    if (name != container_of(std::string(fields[4]))) continue;
+    found.push_back({std::string(fields[4]), std::string(fields[1]), std::string(fields[2]), std::string(fields[3])});
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return found;
+}
+
+}  // namespace hakuriver::cli

@@ -1,0 +1,266 @@
+#include "cli/docker_packages.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <map>
+#include <ostream>
+#include <utility>
+
+#include "cli/client_words.hpp"
+#include "cli/table.hpp"
+#include "environment/packaging.hpp"
+#include "wire/json_text.hpp"
+
+namespace hakuriver::cli {
+namespace {
+
+using environment::Package;
+using environment::Packages;
+using environment::Packaging;
+
+// Ctrl-C ends the program that works for us, and then we tidy up.
+class HeldInterrupt {
+ public:
+  HeldInterrupt() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGINT, &ignore, &before_);
+  }
+  ~HeldInterrupt() { ::sigaction(SIGINT, &before_, nullptr); }
+  HeldInterrupt(const HeldInterrupt&) = delete;
+  HeldInterrupt& operator=(const HeldInterrupt&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The entrypoint and the command of an image, as JSON.
+Result<std::pair<std::string, std::string>> inspect_image(const DockerProgram& docker, const std::string& image) {
+  const auto text =
+      docker.ask({"image", "inspect", "--format", "{{json .Config.Entrypoint}}\n{{json .Config.Cmd}}", image});
+  if (!text) return text.error();
+  const auto end = std::min(text->find('\n'), text->size());
+  return std::pair(text->substr(0, end), first_line(text->substr(std::min(end + 1, text->size()))));
+}
+
+Result<environment::Manifest> save(const DockerProgram& docker, const EnvironmentContainer& container,
+                                   Packaging& packaging, Streams streams) {
+  const std::string image = image_of(packaging.key());
+  const auto base = inspect_image(docker, container.image_id);
+  if (!base) return base.error();
+  streams.err << "committing " << container_of(container.name) << " as " << image << std::endl;
+  const auto id = docker.ask(build_commit_words(container.name, image, base->first, base->second));
+  if (!id) return id.error();
+  streams.err << "saving " << image << std::endl;
+  const auto saved = docker.ask({"save", image}, packaging.descriptor());
+  if (!saved) return saved.error();
+  streams.err << "checking what was saved" << std::endl;
+  environment::Manifest facts;
+  facts.image_id = first_line(*id);
+  facts.base_image = container.image;
+  return packaging.finish(std::move(facts));
+}
+
+std::map<std::string, std::vector<Package>> by_name(std::vector<Package> packages) {
+  std::map<std::string, std::vector<Package>> names;
+  for (auto& package : packages) names[package.key.name].push_back(std::move(package));
+  return names;
+}
+
+// What new tasks get; a package that is marked and gone is none.
+std::optional<std::uint64_t> current_of(const Packages& packages, const std::string& name) {
+  const auto current = packages.current(name);
+  return current ? *current : std::nullopt;
+}
+
+struct Version {
+  Package package;
+  environment::Manifest manifest;  // empty where there is none
+  bool is_current = false;
+  std::string trouble{};
+};
+
+Result<std::vector<Version>> versions_of(const Packages& packages, const std::string& name) {
+  auto all = packages.list(name);
+  if (!all) return all.error();
+  std::vector<Version> versions;
+  for (auto& [each, own] : by_name(std::move(*all))) {
+    const auto current = current_of(packages, each);
+    for (auto package = own.rbegin(); package != own.rend(); ++package) {
+      Version version{*package, {}, current == package->key.version, {}};
+      const auto manifest = packages.manifest(package->key);
+      if (!manifest) version.trouble = "its manifest cannot be read";
+      if (manifest && !*manifest) version.trouble = "without a manifest";
+      if (manifest && *manifest) version.manifest = **manifest;
+      versions.push_back(std::move(version));
+    }
+  }
+  return versions;
+}
+
+void append_version(std::string& out, const Version& version) {
+  wire::ObjectWriter object(out, wire::NotUtf8::replace);
+  object.text("name", version.package.key.name);
+  object.number("version", version.package.key.version);
+  object.flag("current", version.is_current);
+  object.number("size", version.package.size);
+  object.text_or_null("created", version.manifest.created);
+  object.text_or_null("base_image", version.manifest.base_image);
+  object.text_or_null("sha256", version.manifest.sha256);
+  object.close();
+}
+
+std::string date_of(std::uint64_t version) {
+  return to_iso8601({static_cast<std::int64_t>(std::min<std::uint64_t>(version, 253'402'300'799)) * 1'000'000})
+             .substr(0, 19) +
+         "Z";
+}
+
+void print_json(Streams streams, const PackageKey& key, std::string_view state) {
+  std::string out;
+  wire::ObjectWriter object(out);
+  object.text("name", key.name);
+  object.number("version", key.version);
+  object.text("state", state);
+  object.close();
+  streams.out << out << "\n";
+}
+
+}  // namespace
+
+Status package_environment(const DockerOrder& order, const DockerProgram& docker, const Packages& packages,
+                           Streams streams) {
+  const HeldInterrupt held;
+  const auto container = docker.inspect(order.name);
+  if (!container) return container.error();
+  auto packaging = Packaging::begin(packages, order.name, utc_now());
+  if (!packaging) return packaging.error();
+  const std::string image = image_of(packaging->key());
+  const auto made = save(docker, *container, *packaging, streams);
+  if (!made) {
+    static_cast<void>(docker.ask({"image", "rm", image}));
+    return Error{made.error().code, "environment '" + order.name + "' is not packaged: " + made.error().message};
+  }
+  // For tasks of a time without packages; new ones get the version.
+  static_cast<void>(docker.ask({"tag", image, "hakuriver/" + order.name + ":base"}));
+  streams.err << packages.tar_path(made->key) << ": " << short_bytes(made->size) << std::endl;
+  if (order.is_json) {
+    std::string out;
+    append_version(out, {{made->key, made->size}, *made, true, {}});
+    streams.out << out << "\n";
+  } else {
+    streams.out << made->key.version << "\n";
+  }
+  return Unit{};
+}
+
+Status show_versions(const DockerOrder& order, const Packages& packages, Streams streams) {
+  const auto versions = versions_of(packages, order.name);
+  if (!versions) return versions.error();
+  if (order.is_json) {
+    std::string out;
+    wire::append_array(out, *versions, append_version);
+    streams.out << out << "\n";
+    return Unit{};
+  }
+  if (versions->empty()) {
+    return Error{Errc::not_found, order.name.empty() ? "nothing is packaged in '" + packages.directory() + "'"
+                                                     : "environment '" + order.name + "' is not packaged"};
+  }
+  Table table({{.heading = "NAME"},
+               {.heading = "VERSION", .is_right = true},
+               {.heading = "MADE"},
+               {.heading = "SIZE", .is_right = true},
+               {.heading = "FROM", .shrinks = true},
+               {.heading = ""}});
+  for (const auto& version : *versions) {
+    const auto& key = version.package.key;
+    const std::string note = version.is_current ? "current" : "";
+    table.add({{key.name},
+               {std::to_string(key.version)},
+               {date_of(key.version)},
+               {short_bytes(version.package.size)},
+               {version.manifest.base_image},
+               {note + (note.empty() || version.trouble.empty() ? "" : ", ") + version.trouble,
+                version.is_current ? Tone::good : Tone::plain}});
+  }
+  streams.out << table.render(look_of_output());
+  return Unit{};
+}
+
+Status roll_back(const DockerOrder& order, const Packages& packages, Streams streams) {
+  auto version = order.version;
+  if (!version) {
+    const auto all = packages.list(order.name);
+    if (!all) return all.error();
+    const auto current = current_of(packages, order.name);
+    for (const auto& package : *all) {
+      if (current && package.key.version < *current) version = package.key.version;
+    }
+    if (!version) {
+      return Error{Errc::not_found, "environment '" + order.name + "' has no package before its current one"};
+    }
+  }
+  const PackageKey key{order.name, *version};
+  if (auto changed = packages.make_current(key); !changed) return changed;
+  if (order.is_json) {
+    print_json(streams, key, "current");
+  } else {
+    streams.out << "new tasks in '" << order.name << "' get version " << *version << "\n";
+  }
+  return Unit{};
+}
+
+Status remove_package(const DockerOrder& order, const Packages& packages, Streams streams) {
+  const PackageKey key{order.name, *order.version};
+  if (auto removed = packages.remove(key, order.is_forced); !removed) return removed;
+  if (order.is_json) {
+    print_json(streams, key, "deleted");
+  } else {
+    streams.out << "package '" << to_string(key) << "' is deleted\n";
+  }
+  return Unit{};
+}
+
+Status list_environments(const DockerOrder& order, const DockerProgram& docker, const Packages& packages,
+                         Streams streams) {
+  const auto containers = docker.list();
+  if (!containers) return containers.error();
+  auto all = packages.list();
+  if (!all) return all.error();
+  auto packaged = by_name(std::move(*all));
+  std::map<std::string, EnvironmentContainer> names;
+  for (const auto& [name, versions] : packaged) names[name].name = name;
+  for (const auto& container : *containers) names[container.name] = container;
+  std::string json = "[";
+  Table table({{.heading = "NAME"},
+               {.heading = "CONTAINER"},
+               {.heading = "IMAGE", .shrinks = true},
+               {.heading = "CURRENT", .is_right = true},
+               {.heading = "PACKAGES", .is_right = true}});
+  for (const auto& [name, container] : names) {
+    const auto current = current_of(packages, name);
+    if (json.size() > 1) json += ",";
+    wire::ObjectWriter object(json, wire::NotUtf8::replace);
+    object.text("name", name);
+    object.text_or_null("container", container.state.empty() ? "" : container_of(name));
+    object.text_or_null("state", container.state);
+    object.text_or_null("image", container.image);
+    current ? object.number("current", *current) : object.null("current");
+    wire::append_array(object.member("versions"), packaged[name],
+                       [](std::string& out, const Package& it) { wire::append_number(out, it.key.version); });
+    object.close();
+    table.add({{name},
+               {container.state.empty() ? "none here" : container.state},
+               {container.image},
+               {current ? std::to_string(*current) : ""},
+               {std::to_string(packaged[name].size())}});
+  }
+  streams.out << (order.is_json ? json + "]\n" : table.render(look_of_output()));
+  return Unit{};
+}
+
+}  // namespace hakuriver::cli

@@ -1,0 +1,309 @@
+"""Environments with the real programs: two nodes, each with a docker daemon of its own: docker_environments.py PROGRAMS
+
+Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the environment that is a failure.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+from cluster import PATIENCE, Cluster, Program
+from docker_engine import DockerEngine, reason_to_skip
+
+PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
+BASE = "base:1"
+
+
+class Environments(unittest.TestCase):
+    """Packages are made with the first node's daemon, so the second one's has to load them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.engines = {}
+        for node in ("node1", "node2"):
+            cls.engines[node] = DockerEngine()
+            cls.addClassCleanup(cls.engines[node].close)
+            cls.engines[node].__enter__()
+        cls.packager = cls.engines["node1"]
+        cls.packager.import_image(BASE, 'ENTRYPOINT ["/bin/env","FROM=entrypoint"]')
+        cls.cluster = TwoDaemons(cls.engines)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+        cls.packages = cls.cluster.shared / "hakuriver-containers"
+
+    def program(self, *words, check=0, **more):
+        """What it prints; of a failure its error, which is one line."""
+        done = subprocess.run([PROGRAMS / "hakuriver.docker", *words], env=self.environment(), capture_output=True,
+                              text=True, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL, **more)
+        self.assertEqual(done.returncode, check, f"{words}: {done.stdout}{done.stderr}")
+        if check != 0:
+            self.assertEqual((done.stdout, done.stderr.count("\n")), ("", 1), done.stderr)
+        return done.stdout if check == 0 else done.stderr
+
+    def environment(self):
+        return self.cluster.environment(DOCKER_HOST=self.packager.host)
+
+    def package(self, name, content):
+        """Of an environment whose /content says that; its version."""
+        self.program("shell", name, "--", "sh", "-c", f"echo {content} > /content")
+        return int(self.program("package", name).strip())
+
+    def make(self, name, content):
+        self.program("create", BASE, name)
+        self.addCleanup(self.packager.docker, "rm", "-f", f"hakuriver-env-{name}", check=False)
+        return self.package(name, content)
+
+    def submit(self, container, *words, node="node2", cores="0"):
+        return self.cluster.submit("--container", container, "--target", node, "--cores", cores, "--", *words)
+
+    def output(self, task):
+        self.cluster.wait_for_status(task, "completed", "failed", "killed")
+        status = self.cluster.status(task)
+        self.assertEqual(status["status"], "completed", status["error_message"])
+        return self.cluster.client("--stdout", task, check=0).stdout
+
+    def events(self, node, event):
+        done = self.engines[node].docker("events", "--since", "0", "--until", str(int(time.time()) + 1), "--filter",
+                                         "type=image", "--filter", f"event={event}", "--format", "{{.ID}}")
+        return done.stdout.split()
+
+    def test_a_change_reaches_tasks_on_every_node(self):
+        version = self.make("life", "one")
+        listed = json.loads(self.program("list", "--output", "json"))
+        mine = next(each for each in listed if each["name"] == "life")
+        self.assertEqual((mine["state"], mine["image"], mine["current"], mine["versions"]),
+                         ("running", BASE, version, [version]))
+        for node in ("node1", "node2"):
+            task = self.submit("life", "sh", "-c", "cat /content; echo $FROM", node=node)
+            self.assertEqual(self.output(task), "one\nentrypoint\n")
+            status = self.cluster.status(task)
+            self.assertEqual((status["container_name"], status["container_version"]), ("life", version))
+        manifest = json.loads((self.packages / f"life-{version}.json").read_text())
+        tar = (self.packages / f"life-{version}.tar").read_bytes()
+        self.assertEqual((manifest["sha256"], manifest["size"], manifest["base_image"]),
+                         (hashlib.sha256(tar).hexdigest(), len(tar), BASE))
+        self.assertEqual([path.name for path in self.packages.glob(".*") if "lock" not in path.name], [])
+
+    def test_a_task_keeps_the_version_that_it_was_submitted_with(self):
+        first = self.make("pinned", "one")
+        blocker = self.cluster.submit("--target", "node2", "--cores", "8", "--", "sleep", "1000")
+        self.cluster.wait_for_status(blocker, "running")
+        waiting = self.submit("pinned", "cat", "/content", cores="8")
+        second = self.package("pinned", "two")
+        self.assertGreater(second, first)
+        later = self.submit("pinned", "cat", "/content", cores="8")
+        self.cluster.client("--kill", blocker, check=0)
+        self.assertEqual((self.output(waiting), self.output(later)), ("one\n", "two\n"))
+        self.program("rollback", "pinned")
+        self.assertEqual(self.output(self.submit("pinned", "cat", "/content")), "one\n")
+        self.assertEqual(self.output(self.submit(f"pinned@{second}", "cat", "/content")), "two\n")
+        refused = self.cluster.client("--container", "pinned@5", "--", "true")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("pinned@5", refused.stderr)
+        self.program("rollback", "pinned", "5", check=3)
+        self.program("rollback", "pinned", check=3)  # there is none before the first
+        marked = {each["version"]: each["current"] for each in json.loads(self.program("versions", "pinned", "-o", "json"))}
+        self.assertEqual(marked, {first: True, second: False})
+        self.assertIn("roll back", self.program("delete", "pinned", "--version", str(first), check=4))
+        self.program("delete", "pinned", "--version", str(second))
+        self.assertIn("--force", self.program("delete", "pinned", "--version", str(first), check=4))
+        self.program("delete", "pinned", "--version", str(first), "--force")
+        self.assertEqual([path.name for path in self.packages.glob("pinned*")], [])
+
+    def test_what_many_tasks_miss_is_loaded_once(self):
+        self.make("many", "here")
+        before = len(self.events("node2", "load"))
+        tasks = [self.submit("many", "cat", "/content") for _ in range(16)]
+        self.assertEqual([self.output(task) for task in tasks], ["here\n"] * 16)
+        self.assertEqual(len(self.events("node2", "load")), before + 1)
+
+    def test_a_damaged_package_is_not_loaded_and_the_task_waits_for_a_whole_one(self):
+        version = self.make("torn", "whole")
+        tar = self.packages / f"torn-{version}.tar"
+        content = tar.read_bytes()
+        tar.write_bytes(content[:len(content) // 2])
+        before = len(self.events("node2", "load"))
+        task = self.submit("torn", "cat", "/content")
+        self.cluster.wait_until(lambda: "damaged" in str(self.cluster.status(task)), "the reason")
+        self.assertEqual(len(self.events("node2", "load")), before)
+        tar.write_bytes(content)
+        self.assertEqual(self.output(task), "whole\n")
+
+    def test_a_package_that_is_gone_fails_its_task(self):
+        version = self.make("gone", "x")
+        blocker = self.cluster.submit("--target", "node2", "--cores", "8", "--", "sleep", "1000")
+        self.cluster.wait_for_status(blocker, "running")
+        task = self.submit("gone", "true", cores="8")
+        self.program("delete", f"gone@{version}", "--force")
+        self.cluster.client("--kill", blocker, check=0)
+        self.cluster.wait_for_status(task, "failed")
+        status = self.cluster.status(task)
+        self.assertIn(f"gone@{version}", status["error_message"])
+        self.assertEqual(status["exit_code"], 126)
+
+    def test_a_task_that_waits_for_its_image_can_be_killed(self):
+        version = self.make("slow", "x")
+        runner = next((self.cluster.home / "runner-node2").glob("state/**/containers"))
+        (runner / "images").mkdir(exist_ok=True, mode=0o700)
+        name = hashlib.sha256(f"hakuriver/slow:{version}".encode()).hexdigest()
+        with open(runner / "images" / f"{name}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            task = self.submit("slow", "true")
+            self.cluster.wait_for_status(task, "running")
+            self.assertEqual(self.output(self.cluster.submit("--target", "node2", "--", "echo", "on")), "on\n")
+            self.cluster.client("--kill", task, check=0)
+            self.cluster.wait_for_status(task, "killed")
+        self.assertNotIn(f"hakuriver-task-{task}", self.engines["node2"].names())
+        self.assertEqual(self.output(self.submit("slow", "cat", "/content")), "x\n")
+
+    def test_a_packager_that_is_killed_leaves_nothing_that_anyone_would_load(self):
+        version = self.make("killed", "one")
+        with subprocess.Popen([PROGRAMS / "hakuriver.docker", "package", "killed"], env=self.environment(),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as packager:
+            for line in packager.stderr:
+                if line.startswith("saving"):
+                    packager.send_signal(signal.SIGKILL)
+                    break
+        listed = json.loads(self.program("versions", "killed", "-o", "json"))
+        self.assertEqual([(each["version"], each["current"]) for each in listed if each["current"]], [(version, True)])
+        self.package("killed", "three")
+        self.assertEqual([path.name for path in self.packages.glob(".killed*") if "lock" not in path.name], [])
+        self.assertEqual(self.output(self.submit("killed", "cat", "/content")), "three\n")
+
+    def test_containers_of_others_are_left_alone(self):
+        self.packager.docker("run", "-d", "--network=none", "--entrypoint", "sleep", "--name", "hakuriver-env-mine", BASE, "1000")
+        self.addCleanup(self.packager.docker, "rm", "-f", "hakuriver-env-mine")
+        for words in (["create", BASE, "mine"], ["stop", "mine"], ["start", "mine"], ["delete", "mine"],
+                      ["package", "mine"], ["shell", "mine", "--", "true"]):
+            with self.subTest(words):
+                self.assertIn("somebody else's", self.program(*words, check=4))
+        state = json.loads(self.packager.docker("inspect", "hakuriver-env-mine").stdout)[0]["State"]["Status"]
+        self.assertEqual(state, "running")
+        self.assertNotIn("mine", [each["name"] for each in json.loads(self.program("list", "-o", "json"))])
+
+    def test_start_stop_and_delete(self):
+        self.assertIn("create makes one", self.program("stop", "brief", check=3))
+        self.program("create-container", BASE, "brief")
+        self.addCleanup(self.packager.docker, "rm", "-f", "hakuriver-env-brief", check=False)
+        self.program("create", BASE, "brief")
+        self.program("create", "other:1", "brief", check=4)
+        state = lambda: next(each["state"] for each in json.loads(self.program("list", "-o", "json")) if each["name"] == "brief")
+        self.program("stop", "brief")
+        self.assertEqual(state(), "exited")
+        self.assertEqual(self.program("shell", "brief", "--", "echo", "up"), "up\n")
+        self.assertEqual(state(), "running")
+        (self.cluster.shared / "shared_data" / "seen").write_text("shared\n")
+        self.assertEqual(self.program("shell", "brief", "--", "cat", "/shared/seen"), "shared\n")
+        self.program("delete", "brief")
+        self.assertNotIn("hakuriver-env-brief", self.packager.names())
+
+    def test_a_shell_is_a_real_terminal(self):
+        self.make("typed", "x")
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (31, 97))
+        shell = subprocess.Popen([PROGRAMS / "hakuriver.docker-shell", "typed"], env=self.environment(), stdin=theirs,
+                                 stdout=theirs, stderr=theirs, preexec_fn=lambda: take_terminal(theirs))
+        os.close(theirs)
+        self.addCleanup(shell.wait)
+        self.addCleanup(shell.kill)
+        terminal = Terminal(ours)
+        self.addCleanup(os.close, ours)
+        terminal.type("echo 'size:'; stty size\n", self)
+        terminal.wait_for("31 97", self)
+        termios.tcsetwinsize(ours, (40, 120))
+        os.kill(shell.pid, signal.SIGWINCH)
+        terminal.type("for i in 1 2 3 4 5 6 7 8 9; do stty size; sleep 1; done\n", self)
+        terminal.wait_for("40 120", self)
+        terminal.type("\x03", self)
+        terminal.type("sleep 1000; echo never\n", self)
+        time.sleep(0.5)  # for the shell to begin it; a Ctrl-C that comes before has the same end
+        terminal.type("\x03", self)
+        terminal.type("echo $((6*7))after\n", self)
+        terminal.wait_for("42after", self)
+        terminal.type("exit 5\n", self)
+        self.assertEqual(shell.wait(PATIENCE), 5)
+
+    def test_images_of_registries_are_pulled_once(self):
+        if shutil.which("docker-registry") is None:
+            self.skipTest("docker-registry is not installed")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        config = self.cluster.home / "registry.yml"
+        config.write_text(f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {self.cluster.home}/registry\n"
+                          f"http:\n  addr: 127.0.0.1:{port}\n")
+        registry = Program(["docker-registry", "serve", config], self.environment(), self.cluster.home / "registry.log", "/tmp")
+        self.addCleanup(registry.stop)
+        image = f"127.0.0.1:{port}/box:1"
+        self.packager.docker("tag", BASE, image)
+        self.cluster.wait_until(lambda: self.packager.docker("push", image, check=False).returncode == 0, "the registry")
+        tasks = [self.submit(image, "echo", "pulled") for _ in range(6)]
+        self.assertEqual([self.output(task) for task in tasks], ["pulled\n"] * 6)
+        self.assertEqual(len(self.events("node2", "pull")), 1)
+        self.assertIsNone(self.cluster.status(tasks[0])["container_version"])
+        task = self.submit(f"127.0.0.1:{port}/none:1", "true")
+        self.cluster.wait_for_status(task, "failed")
+        self.assertIn("none:1", self.cluster.status(task)["error_message"])
+        self.assertEqual(self.cluster.status(task)["exit_code"], 126)
+
+
+def take_terminal(descriptor):
+    os.setsid()
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+class Terminal:
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.shown = ""
+        os.set_blocking(descriptor, False)
+
+    def type(self, text, test):
+        """Once it shows a prompt, or at once."""
+        if text != "\x03":
+            self.wait_for("# ", test)
+            self.shown = ""
+        os.write(self.descriptor, text.encode())
+
+    def wait_for(self, text, test):
+        end = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            test.assertLess(time.monotonic(), end, f"no '{text}' in {self.shown!r}")
+            try:
+                self.shown += os.read(self.descriptor, 65536).decode(errors="replace")
+            except BlockingIOError:
+                time.sleep(0.02)
+
+
+class TwoDaemons(Cluster):
+    def __init__(self, engines):
+        self.engines = engines
+        super().__init__(PROGRAMS, nodes=tuple(engines))
+
+    def start_runner(self, node):
+        environment = self.environment
+        self.environment = lambda **more: environment(DOCKER_HOST=self.engines[node].host, **more)
+        try:
+            super().start_runner(node)
+        finally:
+            self.environment = environment
+
+
+if __name__ == "__main__":
+    REASON = reason_to_skip()
+    if REASON:
+        print(f"skipped: {REASON}")
+        sys.exit(1 if "HAKURIVER_NO_SKIP" in os.environ else 0)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
