@@ -90,7 +90,7 @@ TEST_CASE("a package is whole where it is what its manifest says") {
   CHECK(place.packages.verify({"a", 2}).error().message.find("has 3 bytes, and not 5") != std::string::npos);
   CHECK(place.packages.verify({"a", 3}).error().message.find("digest") != std::string::npos);
   CHECK(place.packages.verify({"a", 4}));
-  for (const std::uint64_t damaged : {2, 3, 5, 6}) {
+  for (const std::uint64_t damaged : {2U, 3U, 5U, 6U}) {
     CHECK(place.packages.verify({"a", damaged}).error().code == Errc::io);
   }
   CHECK(place.packages.verify({"a", 7}).error().code == Errc::not_found);
