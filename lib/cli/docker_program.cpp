@@ -111,6 +111,7 @@ Status become_shell(const DockerOrder& order, const DockerProgram& docker, Strea
   const Argv argv =
       docker.argv(build_shell_words(order.name, order.command, is_terminal, terminal == nullptr ? "" : terminal));
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   streams.out.flush();
