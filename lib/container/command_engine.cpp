@@ -52,7 +52,7 @@ bool is_of_client(std::string_view entry) {
 // A client's messages name the client and the daemon before what happened.
 std::string cut_prefix(std::string line) {
   for (const std::string_view prefix : {"Error response from daemon: ", "Error: ", "docker: "}) {
-    if (const auto at = line.find(prefix); at != std::string::npos && at < 32) line.erase(0, at + prefix.size());
+    if (const auto at = line.find(prefix); at < 32) line.erase(0, at + prefix.size());
   }
   return line;
 }

@@ -1,13 +1,14 @@
 #include "container/task_checks.hpp"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
-#include <utility>
 
+#include "platform/descriptor.hpp"
 #include "wire/json_text.hpp"
 
 namespace hakuriver::container {
@@ -31,18 +32,31 @@ bool is_below(const std::string& path, const std::string& directory) {
   return directory == "/" || path == directory || path.starts_with(directory + "/");
 }
 
-Result<std::string> resolve(const Mount& mount, const std::vector<std::string>& allowed) {
+// Of an open file, whatever led to it: proc(5), /proc/PID/fd.
+std::string path_of(int file) {
   std::error_code failed;
-  std::string real = std::filesystem::canonical(mount.source, failed).string();
-  if (failed && is_missing(failed.value())) return missing(mount);
-  if (failed) return Error{Errc::denied, "mount '" + mount.source + "': " + failed.message()};
+  return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file), failed).string();
+}
+
+Status resolve(const Mount& mount, const std::vector<std::string>& allowed, ResolvedMounts& resolved) {
+  const platform::Descriptor file(::open(mount.source.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) {
+    if (is_missing(errno)) return missing(mount);
+    return Error{Errc::denied, "mount '" + mount.source + "': " + std::generic_category().message(errno)};
+  }
+  const std::string real = path_of(file.get());
   const auto holds = [&real](const std::string& one) {
     std::error_code unknown;
     const std::string directory = std::filesystem::canonical(one, unknown).string();
     return !unknown && is_below(real, directory);
   };
-  if (std::any_of(allowed.begin(), allowed.end(), holds)) return real;
-  return Error{Errc::denied, "mount '" + mount.source + "' is not allowed here: [docker] allow_mounts"};
+  if (std::none_of(allowed.begin(), allowed.end(), holds)) {
+    return Error{Errc::denied, "mount '" + mount.source + "' is not allowed here: [docker] allow_mounts"};
+  }
+  resolved.mounts.push_back({real, mount.target, mount.read_only});
+  resolved.expected.push_back(std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) + ":" + mount.target);
+  return Unit{};
 }
 
 }  // namespace
@@ -65,18 +79,16 @@ Status check_texts(const Options& options, const std::vector<std::string>& envir
   return check_text("image", options.container.image, options.container.image);
 }
 
-Result<std::vector<Mount>> resolve_mounts(const Options& options) {
-  std::vector<Mount> mounts = options.container.mounts;
-  for (const auto& mount : mounts) {
+Result<ResolvedMounts> resolve_mounts(const Options& options) {
+  ResolvedMounts resolved{options.container.mounts, {}};
+  for (const auto& mount : resolved.mounts) {
     struct stat status {};
     if (::stat(mount.source.c_str(), &status) != 0 && is_missing(errno)) return missing(mount);
   }
   for (const auto& mount : options.limited_mounts) {
-    auto source = resolve(mount, options.allow_mounts);
-    if (!source) return source.error();
-    mounts.push_back({std::move(*source), mount.target, mount.read_only});
+    if (const auto done = resolve(mount, options.allow_mounts, resolved); !done) return done.error();
   }
-  return mounts;
+  return resolved;
 }
 
 }  // namespace hakuriver::container

@@ -88,14 +88,17 @@ Container complete(const Options& options, std::vector<Mount> mounts, const Task
   return container;
 }
 
-Argv command_inside(const Options& options, const Image& image) {
+Argv command_inside(const Options& options, const Image& image, const std::vector<std::string>& expected) {
   Argv words{"--stdout", kStdout, "--stderr", kStderr, "--report", kReport};
+  for (const auto& mount : expected) words.insert(words.end(), {"--expect", mount});
   if (options.niceness != 0) words.insert(words.end(), {"--nice", std::to_string(options.niceness)});
   words.emplace_back("--");
   words.insert(words.end(), image.entrypoint.begin(), image.entrypoint.end());
   words.insert(words.end(), options.command.begin(), options.command.end());
   return words;
 }
+
+std::string describe(const Container& container) { return "container of image '" + container.image + "'"; }
 
 bool is_cancelled(const TaskFiles& files, Failure& failure) {
   if (!files.is_cancelled()) return false;
@@ -112,12 +115,18 @@ struct Attempt {
   const std::vector<std::string>& environment;
 };
 
+// What the engine is asked for.
+struct Plan {
+  Container container{};
+  std::vector<std::string> expected{};
+};
+
 bool is_fault_of_task(Errc code) {
   return code == Errc::not_found || code == Errc::invalid_argument || code == Errc::denied || code == Errc::parse;
 }
 
 // The image, where nothing is wrong with what the task asks for.
-std::optional<Image> find_image(const Attempt& attempt, Container& container, Failure& failure) {
+std::optional<Image> find_image(const Attempt& attempt, Plan& plan, Failure& failure) {
   const std::string& name = attempt.options.container.image;
   const auto checked = check_texts(attempt.options, attempt.environment);
   if (!checked) {
@@ -135,21 +144,22 @@ std::optional<Image> find_image(const Attempt& attempt, Container& container, Fa
     failure = {EACCES, mounts.error().message};
     return std::nullopt;
   }
-  container = complete(attempt.options, std::move(*mounts), attempt.files, attempt.streams);
+  plan.container = complete(attempt.options, std::move(mounts->mounts), attempt.files, attempt.streams);
+  plan.expected = std::move(mounts->expected);
   return std::move(*image);
 }
 
-bool create(const Attempt& attempt, const Container& container, const Image& image, Failure& failure) {
+bool create(const Attempt& attempt, const Plan& plan, const Image& image, Failure& failure) {
   if (const auto noted = attempt.files.note_asked(); !noted) {
     failure = {EIO, noted.error().message};
     return false;
   }
   if (is_cancelled(attempt.files, failure)) return false;
-  const auto made =
-      attempt.engine.create(container, command_inside(attempt.options, image), with_path(attempt.environment, image));
+  const Argv command = command_inside(attempt.options, image, plan.expected);
+  const auto made = attempt.engine.create(plan.container, command, with_path(attempt.environment, image));
   const bool is_answered = made || made.error().code != Errc::unavailable;
   const auto noted = is_answered ? attempt.files.note_answered() : Status(Unit{});
-  if (!made) failure = engine_failure(attempt.engine, made.error(), "container of image '" + container.image + "'");
+  if (!made) failure = engine_failure(attempt.engine, made.error(), describe(plan.container));
   if (!noted) failure = {EIO, noted.error().message};
   return made && noted;
 }
@@ -167,14 +177,14 @@ bool has_begun(Engine& engine, const std::string& name) {
 // False, and why, where no container runs. `executed` is the word that the init executes.
 bool start(const Attempt& attempt, std::string& executed, Failure& failure) {
   const std::string& name = attempt.options.name;
-  Container container;
-  const auto image = find_image(attempt, container, failure);
+  Plan plan;
+  const auto image = find_image(attempt, plan, failure);
   if (!image) return false;
   executed = image->entrypoint.empty() ? attempt.options.command.front() : image->entrypoint.front();
-  if (!create(attempt, container, *image, failure) || is_cancelled(attempt.files, failure)) return false;
+  if (!create(attempt, plan, *image, failure) || is_cancelled(attempt.files, failure)) return false;
   const auto started = attempt.engine.start(name);
   if (!started && !has_begun(attempt.engine, name)) {
-    failure = engine_failure(attempt.engine, started.error(), "container of image '" + container.image + "'");
+    failure = engine_failure(attempt.engine, started.error(), describe(plan.container));
     return false;
   }
   // Whoever asked for its end meanwhile found nothing that could be ended.
@@ -202,6 +212,7 @@ std::string quoted(const std::string& word) {
 
 std::string describe(int error, const std::string& word) {
   if (error == ENOENT || error == ENOTDIR) return quoted(word) + ": command not found in the container";
+  if (error == EXDEV) return "a mount was exchanged while the container was made: [docker] allow_mounts";
   if (error == ENOEXEC) return quoted(word) + ": not a program, or its interpreter is not in the container";
   return quoted(word) + ": cannot be executed in the container: " + std::generic_category().message(error);
 }

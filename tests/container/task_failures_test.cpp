@@ -36,7 +36,10 @@ TEST_CASE("a limited mount is what it leads to, and that must be below what is a
     const auto ended = rig.run();
     CHECK(ended.message.ends_with(row.refusal));
     CHECK(ended.message.empty() == row.refusal.empty());
-    if (row.refusal.empty()) CHECK(rig.engine.container.mounts.front() == Mount{real, "/d", true});
+    if (row.refusal.empty()) {
+      CHECK(rig.engine.container.mounts.front() == Mount{real, "/d", true});
+      CHECK(shell_quote(rig.engine.command).find(" --expect ") != std::string::npos);
+    }
     CHECK(rig.files.was_asked() == row.refusal.empty());
   }
 }

@@ -346,7 +346,7 @@ class Faults(unittest.TestCase):
         cls.proxy = EngineProxy(cls.engine.socket, cls.engine.home / "proxy.sock")
         cls.addClassCleanup(cls.proxy.close)
         cls.proxy.__enter__()
-        cls.cluster = DockerCluster(cls.engine, host=f"unix://{cls.proxy.path}")
+        cls.cluster = DockerCluster(cls.engine, 'allow_mounts = ["HOME/allowed"]', host=f"unix://{cls.proxy.path}")
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
 
@@ -387,6 +387,21 @@ class Faults(unittest.TestCase):
         self.cluster.wait_for_status(task, "failed")
         self.assertEqual(self.cluster.status(task)["exit_code"], 3)
         self.assertEqual((self.cluster.shared / "shared_data/runs").read_text(), "once\n")
+
+    def test_a_mount_that_is_exchanged_before_the_start(self):
+        data = self.cluster.home / "allowed/data"
+        data.mkdir(parents=True)
+        held = self.proxy.hold("/start ")
+        task = self.cluster.submit("--mount", f"{data}:/d", *BOX, "ls", "/d")
+        held.wait()
+        data.rename(self.cluster.home / "allowed/old")
+        data.symlink_to("/etc")
+        held.release()
+        self.cluster.wait_for_status(task, "failed")
+        status = self.cluster.status(task)
+        self.assertEqual(status["exit_code"], 126, status["error_message"])
+        self.assertIn("allow_mounts", status["error_message"])
+        self.assertEqual(self.cluster.client("--stdout", task).stdout, "")
 
     def test_a_creation_whose_answer_is_lost_leaves_nothing(self):
         self.proxy.lose("/create")

@@ -1,6 +1,7 @@
 // The first program of ours inside a container, which runs with any image or none: static, and libc only.
 //
-//   hakuriver-container-init --stdout FILE --stderr FILE --report FILE [--nice N] -- COMMAND ...
+//   hakuriver-container-init --stdout FILE --stderr FILE --report FILE [--expect DEVICE:INODE:PATH]... [--nice N]
+//                            -- COMMAND ...
 //   hakuriver-container-init --signal N
 //
 // The first form opens the files, starts the command as a session of its own, passes on the signals that come from the
@@ -47,14 +48,29 @@ struct Options {
   const char* report = nullptr;
   int nice = 0;
   int signal = 0;
+  bool is_as_expected = true;
   char** command = nullptr;
 };
+
+// "DEVICE:INODE:PATH": a mount must be what was looked at before it was asked for.
+bool is_expected(const char* text) {
+  char* end = nullptr;
+  const unsigned long long device = strtoull(text, &end, 10);
+  if (*end != ':') return false;
+  const unsigned long long inode = strtoull(end + 1, &end, 10);
+  struct stat status {};
+  return *end == ':' && stat(end + 1, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
 
 bool take_option(Options& options, const char* name, const char* value) {
   const auto is = [name](const char* text) { return strcmp(name, text) == 0; };
   if (is("--stdout")) return (options.output = value) != nullptr;
   if (is("--stderr")) return (options.errors = value) != nullptr;
   if (is("--report")) return (options.report = value) != nullptr;
+  if (is("--expect")) {
+    options.is_as_expected = options.is_as_expected && is_expected(value);
+    return true;
+  }
   if (is("--nice")) return (options.nice = atoi(value)) >= 0;
   if (is("--signal")) return (options.signal = atoi(value)) > 0;
   return false;
@@ -246,6 +262,10 @@ int run(const Options& options) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (!options.is_as_expected) {
+    report.line("never_started", EXDEV);
+    return kNotExecutable;
+  }
   report.line("starting");
   int failure_pipe[2];
   const bool has_pipe = pipe2(failure_pipe, O_CLOEXEC) == 0;
