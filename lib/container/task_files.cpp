@@ -151,10 +151,17 @@ std::optional<std::string> TaskFiles::end() const {
   return lines ? std::optional(std::move(*lines)) : std::nullopt;
 }
 
+// Whatever it is: who was killed leaves half a file beside what it was to replace. That a container was asked for goes
+// last, for until then it may have to be removed.
 void TaskFiles::remove() const {
-  for (const char* name :
-       {"/report", "/failure", "/answered", "/awaited", "/cancelled", "/pid", "/variables", "/starter", "/asked"})
-    ::unlink((directory_ + name).c_str());
+  std::vector<std::string> paths;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at(directory_, failed), last; !failed && at != last; at.increment(failed)) {
+    const auto name = at->path().filename();
+    if (name != "end" && name != "asked") paths.push_back(at->path().string());
+  }
+  for (const auto& path : paths) ::unlink(path.c_str());
+  ::unlink((directory_ + "/asked").c_str());
 }
 
 void TaskFiles::remove_all() const {

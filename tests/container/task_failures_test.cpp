@@ -190,6 +190,7 @@ TEST_CASE("what the machine went down with is removed, if it is this runner's") 
     rig.options.state = rig.directory / "task";
     rig.directory.write("lost/pid", row.pid);
     rig.directory.write("lost/report", "started\n");
+    rig.directory.write("lost/.half.tmp", "");
     rig.engine.state_.status = "exited";
     rig.engine.state_.owner = row.owner;
     remove_lost(rig.engine, rig.options);
