@@ -88,7 +88,8 @@ class Cluster:
     def environment(self, **more):
         """That of a user of this cluster; nothing of ours leaks in but PATH."""
         environment = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": str(self.home),
-                       "HAKURIVER_HOME": str(self.home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+                       "HAKURIVER_HOME": str(self.home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
+                       "DOCKER_HOST": "unix:///nonexistent"}  # whatever containers this machine has
         for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
                 environment[name] = os.environ[name]
