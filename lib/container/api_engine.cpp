@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,7 +10,7 @@
 #include "container/engine.hpp"
 #include "container/messages.hpp"
 #include "http/client.hpp"
-#include "platform/descriptor.hpp"
+#include "platform/files.hpp"
 
 namespace hakuriver::container {
 namespace {
@@ -71,14 +70,15 @@ class ApiEngine final : public Engine {
   }
 
   Result<std::vector<std::string>> load(const std::string& path) override {
-    const platform::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto file = platform::open_regular_file(path);
     struct stat facts {};
-    if (!file.is_open() || ::fstat(file.get(), &facts) != 0) {
+    if (!file) return Error{Errc::io, file.error().message};
+    if (::fstat(file->get(), &facts) != 0) {
       return Error{Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
     }
     auto call = call_to("POST", "/images/load?quiet=1", {});
     call.content_type = "application/x-tar";
-    call.body_file = file.get();
+    call.body_file = file->get();
     call.body_file_size = static_cast<std::uint64_t>(facts.st_size);
     call.read_timeout = kLoadTime;
     return follow(std::move(call));

@@ -89,6 +89,7 @@ class CommandEngine final : public Engine {
   }
 
   Result<std::vector<std::string>> load(const std::string& path) override {
+    if (const auto file = platform::open_regular_file(path); !file) return Error{Errc::io, file.error().message};
     const auto said = ask({"load", "--input", path}, std::chrono::milliseconds{0});
     if (!said) return said.error();
     std::vector<std::string> loaded;

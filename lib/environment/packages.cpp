@@ -112,7 +112,10 @@ Result<std::optional<std::uint64_t>> Packages::current(const std::string& name) 
 
 Status Packages::find(const PackageKey& key) const {
   struct stat facts {};
-  if (::stat(tar_path(key).c_str(), &facts) == 0) return Unit{};
+  if (::stat(tar_path(key).c_str(), &facts) == 0) {
+    if (S_ISREG(facts.st_mode)) return Unit{};
+    return Error{Errc::not_found, "'" + tar_path(key) + "' is not a regular file"};
+  }
   if (errno != ENOENT && errno != ENOTDIR) return system_error(tar_path(key), errno);
   return Error{Errc::not_found, "package '" + to_string(key) + "' is not in '" + directory_ + "'"};
 }
@@ -142,7 +145,7 @@ Status Packages::verify(const PackageKey& key) const {
                                std::to_string((*wanted)->size)};
   }
   const auto digest = sha256_of_file(path);
-  if (!digest) return digest.error();
+  if (!digest) return Error{Errc::io, digest.error().message};
   if (*digest == (*wanted)->sha256) return Unit{};
   return Error{Errc::io, "'" + path + "' is damaged: its digest is not the one in its manifest"};
 }
@@ -192,7 +195,11 @@ Result<std::string> pin_container(const Packages& packages, const std::string& c
     if (auto found = packages.find(*key); !found) return found.error();
     return container;
   }
-  if (!is_environment_name(container)) return container;
+  if (!is_environment_name(container)) {
+    return Error{Errc::invalid_argument, "container '" + container +
+                                             "' is neither an environment, whose name is of a-z and 0-9 with single "
+                                             "'.', '_' or '-' between them, nor an image such as python:3.12"};
+  }
   const auto version = packages.current(container);
   if (!version) return version.error();
   return *version ? to_string(PackageKey{container, **version}) : container;

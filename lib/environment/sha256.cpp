@@ -11,7 +11,7 @@
 #include <system_error>
 #include <vector>
 
-#include "platform/descriptor.hpp"
+#include "platform/files.hpp"
 
 namespace hakuriver::environment {
 namespace {
@@ -45,22 +45,18 @@ class Digest {
   bool is_good_ = false;
 };
 
-Error system_error(const std::string& path) {
-  return {errno == ENOENT ? Errc::not_found : Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
-}
-
 }  // namespace
 
 Result<std::string> sha256_of_file(const std::string& path) {
-  const platform::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return system_error(path);
-  ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  const auto file = platform::open_regular_file(path);
+  if (!file) return file.error();
+  ::posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   Digest digest;
   std::vector<char> block(kBlock);
   for (;;) {
-    const ssize_t size = ::read(file.get(), block.data(), block.size());
+    const ssize_t size = ::read(file->get(), block.data(), block.size());
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return system_error(path);
+    if (size < 0) return Error{Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
     if (size == 0) break;
     digest.add(block.data(), static_cast<std::size_t>(size));
   }

@@ -71,8 +71,17 @@ bool is_directory(const std::string& path) {
 
 }  // namespace
 
+Result<Descriptor> open_regular_file(const std::string& path) {
+  auto file = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file) return file;
+  struct stat facts {};
+  if (::fstat(file->get(), &facts) != 0) return system_error("cannot open " + quoted(path), errno);
+  if (!S_ISREG(facts.st_mode)) return Error{Errc::io, quoted(path) + " is not a regular file"};
+  return file;
+}
+
 Result<std::string> read_file(const std::string& path, std::size_t most) {
-  const auto file = open_file(path, O_RDONLY);
+  const auto file = open_regular_file(path);
   if (!file) return file.error();
   std::string contents;
   char block[16384];

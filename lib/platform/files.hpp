@@ -12,8 +12,12 @@
 
 namespace hakuriver::platform {
 
-// The whole file. More than `most` bytes is Errc::limit, found before they are all read. Files of unknown size, such
-// as those in /proc, are fine.
+// For reading. Anything else that has that name is Errc::io, and is not waited for: opening a pipe would last until
+// somebody writes to it.
+Result<Descriptor> open_regular_file(const std::string& path);
+
+// The whole of a regular file. More than `most` bytes is Errc::limit, found before they are all read. Files of unknown
+// size, such as those in /proc, are fine.
 Result<std::string> read_file(const std::string& path, std::size_t most);
 
 // The file is replaced as a whole or not at all, also when the machine dies: a new file beside it is written, synced

@@ -1,6 +1,7 @@
 #include "container/image_supply.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -196,7 +197,11 @@ TEST_CASE("a tar goes to the engine as it is, and what it says of it comes back"
   REQUIRE_FALSE(torn);
   CHECK(torn.error().message == "torn");
   CHECK((*engine)->tag("hakuriver/box:base", "hakuriver/box:7"));
+  REQUIRE(::mkfifo((directory / "pipe").c_str(), 0666) == 0);
   CHECK((*engine)->load(directory / "none").error().code == Errc::io);
+  CHECK((*engine)->load(directory / "pipe").error().message.ends_with("is not a regular file"));
+  CHECK(open_command_engine({"/bin/true", {}, {}}, directory.path())->load(directory / "pipe").error().code ==
+        Errc::io);
   CHECK(socket.asked() ==
         std::vector<std::string>{"GET /version HTTP/1.1", "POST /v1.41/images/load?quiet=1 HTTP/1.1",
                                  "POST /v1.41/images/load?quiet=1 HTTP/1.1",

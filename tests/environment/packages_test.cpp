@@ -1,6 +1,7 @@
 #include "environment/packages.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -94,6 +95,23 @@ TEST_CASE("a package is whole where it is what its manifest says") {
     CHECK(place.packages.verify({"a", damaged}).error().code == Errc::io);
   }
   CHECK(place.packages.verify({"a", 7}).error().code == Errc::not_found);
+}
+
+TEST_CASE("only regular files are read, and nobody waits for others") {
+  const Place place;
+  place.put({"a", 1}, "x", "x");
+  for (const std::string name : {"a-1.json", "a.current", "a-2.tar", "a-3.tar"}) {
+    std::filesystem::remove(place.directory / ("packages/" + name));
+    if (name != "a-3.tar") REQUIRE(::mkfifo((place.directory / ("packages/" + name)).c_str(), 0666) == 0);
+  }
+  std::filesystem::create_directory(place.directory / "packages/a-3.tar");
+  CHECK(place.packages.verify({"a", 1}).error().code == Errc::io);
+  CHECK(place.packages.current("a").error().message.ends_with("a.current' is not a regular file"));
+  for (const std::uint64_t version : {2U, 3U}) {
+    CHECK(place.packages.find({"a", version}).error().message.ends_with(".tar' is not a regular file"));
+    CHECK(place.packages.verify({"a", version}).error().code == Errc::not_found);
+    CHECK(sha256_of_file(place.packages.tar_path({"a", version})).error().code == Errc::io);
+  }
 }
 
 TEST_CASE("the current package is kept, unless it is the last and one insists") {
