@@ -118,16 +118,10 @@ Result<std::vector<EnvironmentContainer>> DockerProgram::list() const {
 }
 
 Argv build_environment_words(const std::string& name, const std::string& image, const std::string& shared_data) {
-  return {"run",
-          "--detach",
-          "--init",
-          std::string("--label=") + kEnvironmentLabel + "=" + name,
-          "--name=" + container_of(name),
-          "--mount",
-          docker_run_detail::mount_words({shared_data, "/shared", false}),
-          "--entrypoint=sleep",
-          image,
-          "infinity"};
+  return {"create", "--init", std::string("--label=") + kEnvironmentLabel + "=" + name, "--name=" + container_of(name),
+          "--mount", docker_run_detail::mount_words({shared_data, "/shared", false}),
+          // An entrypoint of ours would become that of an image that is made of it, where the base has none.
+          "--entrypoint=", image, "sleep", "infinity"};
 }
 
 Argv build_commit_words(const std::string& name, const std::string& image, const std::string& entrypoint,

@@ -58,29 +58,38 @@ Status bring_image(const DockerProgram& docker, const std::string& image, Stream
   return Unit{};
 }
 
+Status report_there(const DockerOrder& order, const EnvironmentContainer& there, const std::string& image,
+                    Streams streams) {
+  if (there.image != image) {
+    return Error{Errc::conflict, "environment '" + order.name + "' is there already, from image '" + there.image + "'"};
+  }
+  report(order, streams, "there already");
+  return Unit{};
+}
+
 Status create(const DockerOrder& order, const Config& config, const DockerProgram& docker, Streams streams) {
   const std::string& image = order.image.empty() ? config.docker.initial_base_image : order.image;
   const auto there = docker.inspect(order.name);
-  if (!there && there.error().code != Errc::not_found) return there.error();
-  if (there && there->image != image) {
-    return Error{Errc::conflict,
-                 "environment '" + order.name + "' is there already, from image '" + there->image + "'"};
-  }
-  if (there) {
-    report(order, streams, "there already");
-    return Unit{};
-  }
+  if (there) return report_there(order, *there, image, streams);
+  if (there.error().code != Errc::not_found) return there.error();
   const auto shared_data = make_shared_data(config);
   if (!shared_data) return shared_data.error();
   if (auto brought = bring_image(docker, image, streams); !brought) return brought;
   const auto made = docker.ask(build_environment_words(order.name, image, *shared_data));
+  if (!made) {
+    // Somebody else may have been faster, and the name is theirs.
+    const auto others = docker.inspect(order.name);
+    return others ? report_there(order, *others, image, streams) : Status(made.error());
+  }
+  const std::string id = made->substr(0, made->find('\n'));
+  const auto started = docker.ask({"start", id});
   const auto state = docker.inspect(order.name);
-  if (made && state && state->state == "running") {
+  if (started && state && state->state == "running") {
     report(order, streams, "running");
     return Unit{};
   }
-  if (state) static_cast<void>(docker.ask({"rm", "--force", container_of(order.name)}));
-  if (!made) return made.error();
+  static_cast<void>(docker.ask({"rm", "--force", id}));
+  if (!started) return started.error();
   return Error{Errc::io, "image '" + image + "': its container ended at once; does it have 'sleep'?"};
 }
 

@@ -121,8 +121,8 @@ TEST_CASE("the help begins with examples, and has every verb") {
 
 TEST_CASE("an environment's container is known by its label, and does nothing") {
   CHECK(build_environment_words("env", "python:3.12", "/srv/a,b") ==
-        Argv{"run", "--detach", "--init", "--label=hakuriver.environment=env", "--name=hakuriver-env-env", "--mount",
-             "type=bind,\"source=/srv/a,b\",target=/shared", "--entrypoint=sleep", "python:3.12", "infinity"});
+        Argv{"create", "--init", "--label=hakuriver.environment=env", "--name=hakuriver-env-env", "--mount",
+             "type=bind,\"source=/srv/a,b\",target=/shared", "--entrypoint=", "python:3.12", "sleep", "infinity"});
 }
 
 TEST_CASE("an image that is made of it starts as the one that it was created from") {

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import unittest
@@ -43,9 +44,20 @@ class Environments(unittest.TestCase):
         cls.cluster.start()
         cls.packages = cls.cluster.shared / "hakuriver-containers"
 
-    def program(self, *words, check=0, **more):
+    def programs_in_front(self, script):
+        """A directory with a docker that is this script; $docker is the real one."""
+        directory = pathlib.Path(tempfile.mkdtemp(dir=self.cluster.home))
+        path = os.environ["PATH"]
+        (directory / "docker").write_text(f"#!/bin/sh\nPATH={path}\ndocker={shutil.which('docker')}\n{script}\n")
+        (directory / "docker").chmod(0o755)
+        return directory
+
+    def program(self, *words, check=0, front=None, **more):
         """What it prints; of a failure its error, which is one line."""
-        done = subprocess.run([PROGRAMS / "hakuriver.docker", *words], env=self.environment(), capture_output=True,
+        environment = self.environment()
+        if front is not None:
+            environment["PATH"] = f"{front}:{environment['PATH']}"
+        done = subprocess.run([PROGRAMS / "hakuriver.docker", *words], env=environment, capture_output=True,
                               text=True, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL, **more)
         self.assertEqual(done.returncode, check, f"{words}: {done.stdout}{done.stderr}")
         if check != 0:
@@ -60,8 +72,8 @@ class Environments(unittest.TestCase):
         self.program("shell", name, "--", "sh", "-c", f"echo {content} > /content")
         return int(self.program("package", name).strip())
 
-    def make(self, name, content):
-        self.program("create", BASE, name)
+    def make(self, name, content, base=BASE):
+        self.program("create", base, name)
         self.addCleanup(self.packager.docker, "rm", "-f", f"hakuriver-env-{name}", check=False)
         return self.package(name, content)
 
@@ -96,6 +108,11 @@ class Environments(unittest.TestCase):
         self.assertEqual((manifest["sha256"], manifest["size"], manifest["base_image"]),
                          (hashlib.sha256(tar).hexdigest(), len(tar), BASE))
         self.assertEqual([path.name for path in self.packages.glob(".*") if "lock" not in path.name], [])
+
+    def test_a_package_of_an_image_without_an_entrypoint_has_none(self):
+        self.packager.import_image("plain:1")
+        self.make("plain", "one", "plain:1")
+        self.assertEqual(self.output(self.submit("plain", "echo", "hello")), "hello\n")
 
     def test_a_task_keeps_the_version_that_it_was_submitted_with(self):
         first = self.make("pinned", "one")
@@ -212,6 +229,24 @@ class Environments(unittest.TestCase):
         self.assertEqual(self.program("shell", "brief", "--", "cat", "/shared/seen"), "shared\n")
         self.program("delete", "brief")
         self.assertNotIn("hakuriver-env-brief", self.packager.names())
+
+    def test_whoever_loses_a_race_to_create_leaves_the_container_of_the_other(self):
+        name = "hakuriver-env-raced"
+        self.addCleanup(self.packager.docker, "rm", "-f", name, check=False)
+        # The loser looks for the container before it is there, and then finds the name taken.
+        directory = self.programs_in_front(f"""
+            if [ "$1" = create ]; then {PROGRAMS}/hakuriver.docker create {BASE} raced >&2 || exit 9; fi
+            exec "$docker" "$@"
+        """)
+        self.assertIn("there already", self.program("create", BASE, "raced", front=directory))
+        self.assertEqual(self.program("shell", "raced", "--", "echo", "alive"), "alive\n")
+
+    def test_a_container_that_does_not_start_is_not_left(self):
+        root = self.cluster.home / "empty.tar"
+        subprocess.run(["tar", "-cf", root, "-T", "/dev/null"], check=True)
+        self.packager.docker("import", str(root), "empty:1")
+        self.assertIn("sleep", self.program("create", "empty:1", "bare", check=1))
+        self.assertNotIn("hakuriver-env-bare", self.packager.names())
 
     def test_a_shell_is_a_real_terminal(self):
         self.make("typed", "x")
