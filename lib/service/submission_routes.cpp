@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <variant>
 
 #include "hakuriver/docker_run.hpp"
 #include "service/people_routes.hpp"
+#include "service/pin_lane.hpp"
 #include "wire/people.hpp"
 #include "wire/submission.hpp"
 #include "wire/submission_limits.hpp"
@@ -72,16 +74,48 @@ Status check_container(const SubmitRequest& request, const PeopleOptions& option
   return Unit{};
 }
 
-// What the container's name means at this moment, it means for all of the submission's tasks.
-Status pin_container(TaskSpec& spec, const PeopleOptions& options) {
-  if (spec.container.empty() || !options.pin_container) return Unit{};
-  auto pinned = options.pin_container(spec.container);
-  if (!pinned) return pinned.error();
-  spec.container = std::move(*pinned);
-  return Unit{};
+// A submission that the host is to be told of once it is known what its container's name means.
+struct Draft {
+  SubmitRequest request;
+  host_event::Submit event;
+  std::shared_ptr<HttpResponder> responder;
+  Era era = Era::ours;
+};
+
+void post(HostService& host, Draft draft) {
+  SubmitRequest& request = draft.request;
+  host_event::Submit& event = draft.event;
+  event.submission_id = std::move(request.submission_id);
+  event.targets = std::move(request.targets);
+  event.count = request.count;
+  if (request.default_container && !request.spec.container.empty() && request.default_mounts &&
+      (request.default_privileged || !request.spec.privileged)) {
+    auto on_node = std::make_shared<TaskSpec>(request.spec);
+    on_node->container.clear();
+    on_node->mounts.clear();
+    on_node->privileged = false;
+    event.on_node = std::move(on_node);
+  }
+  event.spec = std::make_shared<const TaskSpec>(std::move(request.spec));
+  host.post(std::move(event), [responder = std::move(draft.responder), era = draft.era](
+                                  const Result<HostAction>& action) { responder->reply(reply_of(action, era)); });
 }
 
-void submit(const PeopleServices& services, RouteCall call, wire::Submission submission, Era era) {
+// What the container's name means at this moment, it means for all of the submission's tasks.
+void pin(HostService& host, PinLane& lane, Draft draft) {
+  std::string container = draft.request.spec.container;
+  const auto shared = std::make_shared<Draft>(std::move(draft));
+  lane.ask(std::move(container), [&host, shared](Result<std::string> pinned) {
+    if (pinned) {
+      shared->request.spec.container = std::move(*pinned);
+    } else {
+      shared->event.refusal = pinned.error();
+    }
+    post(host, std::move(*shared));
+  });
+}
+
+void submit(const PeopleServices& services, PinLane* lane, RouteCall call, wire::Submission submission, Era era) {
   if (const auto* invalid = std::get_if<wire::InvalidInput>(&submission)) {
     call.responder->reply({.status = 422, .body = invalid->body()});
     return;
@@ -99,39 +133,27 @@ void submit(const PeopleServices& services, RouteCall call, wire::Submission sub
     call.responder->reply(error_reply(wrong, "header", "Idempotency-Key"));
     return;
   }
-  host_event::Submit event;
-  event.content_digest = wire::content_digest(request);  // of what was asked for, whatever it means today
-  if (const auto pinned = pin_container(request.spec, services.options); !pinned) {
-    call.responder->reply(error_reply(pinned.error()));
-    return;
-  }
-  event.submission_id = std::move(request.submission_id);
-  event.targets = std::move(request.targets);
-  event.count = request.count;
-  if (request.default_container && !request.spec.container.empty() && request.default_mounts &&
-      (request.default_privileged || !request.spec.privileged)) {
-    auto on_node = std::make_shared<TaskSpec>(request.spec);
-    on_node->container.clear();
-    on_node->mounts.clear();
-    on_node->privileged = false;
-    event.on_node = std::move(on_node);
-  }
-  event.spec = std::make_shared<const TaskSpec>(std::move(request.spec));
-  services.host.post(std::move(event), [responder = std::move(call.responder), era](const Result<HostAction>& action) {
-    responder->reply(reply_of(action, era));
-  });
+  Draft draft;
+  draft.event.content_digest = wire::content_digest(request);  // of what was asked for, whatever it means today
+  draft.request = std::move(request);
+  draft.responder = std::move(call.responder);
+  draft.era = era;
+  if (lane == nullptr || draft.request.spec.container.empty()) return post(services.host, std::move(draft));
+  pin(services.host, *lane, std::move(draft));
 }
 
 }  // namespace
 
 std::vector<Route> submission_routes(const PeopleServices& services) {
-  const RouteFunction seed = [services](RouteCall call) {
+  std::shared_ptr<PinLane> lane;
+  if (services.options.pin_container) lane = std::make_shared<PinLane>(services.options.pin_container);
+  const RouteFunction seed = [services, lane](RouteCall call) {
     wire::Submission submission = wire::decode_submit(call.request.body);
-    submit(services, std::move(call), std::move(submission), Era::seed);
+    submit(services, lane.get(), std::move(call), std::move(submission), Era::seed);
   };
-  const RouteFunction ours = [services](RouteCall call) {
+  const RouteFunction ours = [services, lane](RouteCall call) {
     wire::Submission submission = wire::decode_batch(call.request.body);
-    submit(services, std::move(call), std::move(submission), Era::ours);
+    submit(services, lane.get(), std::move(call), std::move(submission), Era::ours);
   };
   return {{"POST", "/submit", seed}, {"POST", "/api/submit", seed}, {"POST", "/api/v1/batches", ours}};
 }

@@ -1,6 +1,7 @@
 // What a container's name means is settled when a submission is taken.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -114,11 +115,21 @@ TEST_CASE("a submission that is made again is the same one, whatever is current 
   CHECK(host.submit(kBox, "once") == first);
 }
 
+TEST_CASE("a submission that is made again is the same one, though its version is gone by then") {
+  const PinningHost host;
+  host.package(7);
+  const std::string named = R"({"command":"x","container_name":"box@7"})";
+  const auto first = host.submit(named, "once");
+  std::filesystem::remove(host.scratch / "packages/box-7.tar");
+  CHECK(host.submit(named, "once") == first);
+  CHECK(host.ask("POST", "/submit", named, "twice").status == 404);
+}
+
 TEST_CASE("a version that is not there is refused in one line") {
   const PinningHost host;
   host.package(7);
   for (const auto& [container, status] :
-       {std::pair{"box@8", 404}, std::pair{"box@x", 422}, std::pair{"other@7", 404}}) {
+       {std::pair{"box@8", 404}, std::pair{"box@x", 422}, std::pair{"other@7", 404}, std::pair{"No-Name", 422}}) {
     const auto reply = host.ask("POST", "/submit", json{{"command", "x"}, {"container_name", container}}.dump());
     CHECK(reply.status == status);
     CHECK(reply.body.find(container) != std::string::npos);

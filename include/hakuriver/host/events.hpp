@@ -38,6 +38,7 @@ struct Submit {
   std::shared_ptr<const TaskSpec> spec;
   // The same on the node itself, where the container was the host's choice: taken if no node would take the other.
   std::shared_ptr<const TaskSpec> on_node{};
+  std::optional<Error> refusal{};  // why it is not taken, unless it was before
 };
 struct SayHello {
   ReplyToken token;

@@ -128,6 +128,10 @@ inline bool answer_repeated(HostTurn& turn, const host_event::Submit& event) {
 
 inline void take_submission(HostTurn& turn, const host_event::Submit& event) {
   if (detail::answer_repeated(turn, event)) return;
+  if (event.refusal) {
+    turn.out.actions.push_back(host_action::AnswerSubmission{event.token, Refused{*event.refusal, {}}});
+    return;
+  }
   HostState& state = turn.state;
   if (state.superseded) {
     turn.out.actions.push_back(
