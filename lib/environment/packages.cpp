@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "environment/left_overs.hpp"
 #include "environment/sha256.hpp"
 
 namespace hakuriver::environment {
@@ -21,6 +22,21 @@ constexpr std::size_t kMaxCurrentBytes = 64;
 Error system_error(const std::string& path, int number) {
   const Errc code = number == ENOENT || number == ENOTDIR ? Errc::not_found : Errc::io;
   return {code, "'" + path + "': " + std::generic_category().message(number)};
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// What of it is not as it has to be; empty: nothing.
+std::string describe_untrusted(const struct stat& facts, const struct stat& above) {
+  if (S_ISLNK(facts.st_mode)) return "is a link";
+  if (!S_ISDIR(facts.st_mode)) return "is no directory";
+  const bool is_owned = facts.st_uid == 0 || facts.st_uid == ::geteuid() || facts.st_uid == above.st_uid;
+  if (!is_owned) return "belongs to user " + std::to_string(facts.st_uid);
+  return (facts.st_mode & S_IWOTH) != 0 ? "can be written to by everybody" : "";
 }
 
 bool is_missing(const std::error_code& failed) {
@@ -36,6 +52,7 @@ std::optional<std::uint64_t> size_of(const std::string& path) {
 Status write_synced(const std::string& path, std::string_view contents) {
   const platform::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!file.is_open()) return system_error(path, errno);
+  ::fchmod(file.get(), 0644);  // whoever reads it may be another user
   while (!contents.empty()) {
     const ssize_t written = ::write(file.get(), contents.data(), contents.size());
     if (written < 0 && errno == EINTR) continue;
@@ -43,6 +60,16 @@ Status write_synced(const std::string& path, std::string_view contents) {
     contents.remove_prefix(static_cast<std::size_t>(written));
   }
   if (::fsync(file.get()) != 0) return system_error(path, errno);
+  return Unit{};
+}
+
+// What is there stays as it is, also a link.
+Status make_public_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) {
+    ::chmod(path.c_str(), 0755);  // whatever our umask is
+  } else if (errno != EEXIST && ::access(path.c_str(), X_OK) != 0) {
+    return system_error(path, errno);
+  }
   return Unit{};
 }
 
@@ -64,19 +91,50 @@ Result<std::optional<std::uint64_t>> read_current(const std::string& path) {
 
 }  // namespace
 
-Status replace_file(const std::string& directory, const std::string& file, std::string_view contents) {
+std::string newest_file(const std::string& name) { return "." + name + ".newest"; }
+
+Status write_part(const std::string& directory, const std::string& file, std::string_view contents) {
   const std::string temporary = directory + "/." + file + ".part";
+  auto written = write_synced(temporary, contents);
+  if (!written) ::unlink(temporary.c_str());
+  return written;
+}
+
+Status rename_part(const std::string& directory, const std::string& file) {
   const std::string path = directory + "/" + file;
-  if (auto written = write_synced(temporary, contents); !written) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) return system_error(path, errno);
+  if (std::rename((directory + "/." + file + ".part").c_str(), path.c_str()) != 0) return system_error(path, errno);
   return Unit{};
+}
+
+Status replace_file(const std::string& directory, const std::string& file, std::string_view contents) {
+  if (auto written = write_part(directory, file, contents); !written) return written;
+  return rename_part(directory, file);
 }
 
 std::string Packages::manifest_path(const PackageKey& key) const {
   return directory_ + "/" + key.name + "-" + std::to_string(key.version) + ".json";
+}
+
+Status Packages::check_directory() const {
+  std::string path = directory_;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();  // behind which a link is what it leads to
+  struct stat facts {};
+  struct stat above {};
+  if (::lstat(path.c_str(), &facts) != 0 || ::stat(parent_of(path).c_str(), &above) != 0) {
+    return errno == ENOENT || errno == ENOTDIR ? Status(Unit{}) : system_error(path, errno);
+  }
+  const std::string wrong = describe_untrusted(facts, above);
+  if (wrong.empty()) return Unit{};
+  const std::string users = ::geteuid() == 0 ? "root" : "root or user " + std::to_string(::geteuid());
+  return Error{Errc::conflict, "the directory of packages '" + path + "' " + wrong + ": expected one of " + users +
+                                   " that others cannot write to"};
+}
+
+Status Packages::make_directory() const {
+  for (auto slash = directory_.find('/', 1);; slash = directory_.find('/', slash + 1)) {
+    if (auto made = make_public_directory(directory_.substr(0, slash)); !made) return made;
+    if (slash == std::string::npos) return check_directory();
+  }
 }
 
 Result<std::vector<Package>> Packages::list(const std::string& name) const {
@@ -99,6 +157,7 @@ Result<std::vector<Package>> Packages::list(const std::string& name) const {
 }
 
 Result<std::optional<std::uint64_t>> Packages::current(const std::string& name) const {
+  if (auto trusted = check_directory(); !trusted) return trusted.error();
   auto told = read_current(current_path(name));
   if (!told) return told.error();
   if (*told) {
@@ -110,7 +169,27 @@ Result<std::optional<std::uint64_t>> Packages::current(const std::string& name) 
   return packages->empty() ? std::optional<std::uint64_t>() : packages->back().key.version;
 }
 
+Result<std::uint64_t> Packages::newest(const std::string& name) const {
+  const auto all = list(name);
+  if (!all) return all.error();
+  const auto noted = read_current(directory_ + "/" + newest_file(name));
+  if (!noted) return noted.error();
+  // It may name one that was removed. What it says else is no reason not to make a new package.
+  const auto told = read_current(current_path(name));
+  const std::uint64_t there = all->empty() ? 0 : all->back().key.version;
+  return std::max({there, noted->value_or(0), told ? told->value_or(0) : 0});
+}
+
+Status Packages::note_newest(const PackageKey& key) const {
+  if (key.version >= kMaxPackageVersion) return Unit{};  // nobody of ours made that, and nothing would be above it
+  const auto noted = read_current(directory_ + "/" + newest_file(key.name));
+  if (!noted) return noted.error();
+  const std::uint64_t newest = std::max(noted->value_or(0), key.version);
+  return replace_file(directory_, newest_file(key.name), std::to_string(newest) + "\n");
+}
+
 Status Packages::find(const PackageKey& key) const {
+  if (auto trusted = check_directory(); !trusted) return trusted;
   struct stat facts {};
   if (::stat(tar_path(key).c_str(), &facts) == 0) {
     if (S_ISREG(facts.st_mode)) return Unit{};
@@ -151,6 +230,7 @@ Status Packages::verify(const PackageKey& key) const {
 }
 
 Status Packages::make_current(const PackageKey& key) const {
+  if (auto found = find(key); !found) return found;  // else a lock would be made for what is not there
   const auto held = lock(key.name);
   if (!held) return held.error();
   if (auto found = find(key); !found) return found;
@@ -158,9 +238,11 @@ Status Packages::make_current(const PackageKey& key) const {
 }
 
 Status Packages::remove(const PackageKey& key, bool is_last_too) const {
+  if (auto found = find(key); !found) return found;
   const auto held = lock(key.name);
   if (!held) return held.error();
   if (auto found = find(key); !found) return found;
+  remove_left_overs(directory_, key.name);
   const auto now = current(key.name);
   const auto all = list(key.name);
   if (!all) return all.error();
@@ -169,6 +251,7 @@ Status Packages::remove(const PackageKey& key, bool is_last_too) const {
     return Error{Errc::conflict, "package '" + to_string(key) + "' is what new tasks get: " +
                                      (all->size() > 1 ? "roll back to another one first" : "--force deletes it")};
   }
+  if (auto noted = note_newest(key); !noted) return noted;
   if (all->size() == 1) {
     if (auto removed = remove_file(current_path(key.name)); !removed) return removed;
   }
@@ -177,11 +260,7 @@ Status Packages::remove(const PackageKey& key, bool is_last_too) const {
 }
 
 Result<platform::FileLock> Packages::lock(const std::string& name) const {
-  const auto slash = directory_.rfind('/');
-  if (slash != std::string::npos && slash > 0) {
-    if (auto made = platform::create_private_directory(directory_.substr(0, slash)); !made) return made.error();
-  }
-  if (::mkdir(directory_.c_str(), 0755) != 0 && errno != EEXIST) return system_error(directory_, errno);
+  if (auto made = make_directory(); !made) return made.error();
   auto held = platform::lock_file(directory_ + "/." + name + ".lock");
   if (held || held.error().code != Errc::conflict) return held;
   return Error{Errc::conflict, "environment '" + name + "' is being packaged or changed by somebody else"};

@@ -4,7 +4,9 @@
 //   NAME-<version>.json   its manifest; older files have none and are taken as they are
 //   NAME.current          the version that new submissions get; without it that is the newest
 //
-// Each appears whole or not at all. What begins with a dot is being written, or locked.
+//   .NAME.newest          the highest version that there ever was: nodes keep images of versions that are gone
+//
+// Each appears whole or not at all. What else begins with a dot is being written, or locked.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +38,22 @@ class Packages {
   std::string manifest_path(const PackageKey& key) const;
   std::string current_path(const std::string& name) const { return directory_ + "/" + name + ".current"; }
 
+  // Good where only those decide what is in the directory whom everybody trusts, and where there is none: it is no
+  // link, it belongs to root, to this process's user or to whom the directory above belongs, and others cannot write to
+  // it. Errc::conflict, in one line that names it. What looks for a package, or changes one, has looked at this.
+  Status check_directory() const;
+  // Makes it, and what is missing above it, where it is missing.
+  Status make_directory() const;
+
   // By name and version, only of `name` where one is given. A directory that is not there has none.
   Result<std::vector<Package>> list(const std::string& name = {}) const;
 
   // The version that new submissions get; none where there is no package. Errc::not_found where that one is gone.
   Result<std::optional<std::uint64_t>> current(const std::string& name) const;
+
+  // The highest version that there ever was, 0 where none was; and that note of it.
+  Result<std::uint64_t> newest(const std::string& name) const;
+  Status note_newest(const PackageKey& key) const;
 
   // Good where the package is there; Errc::not_found names it.
   Status find(const PackageKey& key) const;
@@ -58,7 +71,8 @@ class Packages {
   // The current one is Errc::conflict, unless it is the only one and `is_last_too`.
   Status remove(const PackageKey& key, bool is_last_too) const;
 
-  // Held by whoever changes an environment's packages. Errc::conflict where somebody does. Makes the directory.
+  // Held by whoever changes an environment's packages. Errc::conflict where somebody does. Makes the directory, for all
+  // users to read.
   Result<platform::FileLock> lock(const std::string& name) const;
 
  private:
@@ -71,5 +85,10 @@ Result<std::string> pin_container(const Packages& packages, const std::string& c
 
 // The file as a whole, by way of ".FILE.part" beside it, which may be there and is replaced.
 Status replace_file(const std::string& directory, const std::string& file, std::string_view contents);
+// Its two halves.
+Status write_part(const std::string& directory, const std::string& file, std::string_view contents);
+Status rename_part(const std::string& directory, const std::string& file);
+
+std::string newest_file(const std::string& name);
 
 }  // namespace hakuriver::environment

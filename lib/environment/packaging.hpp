@@ -16,13 +16,14 @@
 
 namespace hakuriver::environment {
 
-// Called before each step with its name; for tests that end the process there.
-using StepWatcher = std::function<void(std::string_view step)>;
+// Called before each step with its name: sync, hash, manifest, rename, current, end. A failure ends the packaging
+// there, unless all is done.
+using StepWatcher = std::function<Status(std::string_view step)>;
 
 class Packaging {
  public:
-  // Chooses a version above all that are there, and makes the file to save into. Errc::conflict where the environment
-  // is being packaged elsewhere.
+  // Chooses a version above all that ever were, and makes the file to save into. Errc::conflict where the environment
+  // is being packaged elsewhere, or has no higher version.
   static Result<Packaging> begin(Packages packages, const std::string& name, UtcTime now);
   // Removes what was not finished.
   ~Packaging();
@@ -33,7 +34,7 @@ class Packaging {
   const PackageKey& key() const noexcept { return key_; }
   int descriptor() const noexcept { return file_.get(); }
 
-  // The package is there, and current. Of `facts` the image's id and base are taken. Once.
+  // The package is there, and current; where it fails, neither. Of `facts` the image's id and base are taken. Once.
   Result<Manifest> finish(Manifest facts, const StepWatcher& watch = {});
 
  private:
@@ -44,6 +45,9 @@ class Packaging {
         lock_(std::move(lock)),
         file_(std::move(file)),
         is_open_(true) {}
+
+  Result<Manifest> describe(Manifest facts, const StepWatcher& watch) const;
+  Status publish(const Manifest& manifest, const StepWatcher& watch) const;
 
   Packages packages_;
   PackageKey key_;

@@ -1,6 +1,7 @@
 #include "environment/packaging.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ TEST_CASE("a package is whole, current, and above the one before") {
   CHECK(*packages.current("a") == 1763740002);
   CHECK(packages.list("a")->size() == 3);
   CHECK((*packages.manifest(first->key))->base_image == "python:3.12");
-  CHECK(files_in(packages.directory()).size() == 8);  // a tar and a manifest each, current, and the lock
+  CHECK(files_in(packages.directory()).size() == 9);  // a tar and a manifest each, current, newest, and the lock
 }
 
 TEST_CASE("the version of a package that was deleted is not used again") {
@@ -54,6 +55,93 @@ TEST_CASE("the version of a package that was deleted is not used again") {
   const Packages packages(directory / "packages");
   directory.write("packages/a.current", "1763740500\n");
   CHECK(package(packages, "x")->key.version == 1763740501);
+  REQUIRE(packages.remove({"a", 1763740501}, true));
+  CHECK(packages.list()->empty());
+  CHECK(package(packages, "x")->key.version == 1763740502);
+}
+
+TEST_CASE("a package of another program is not followed by its version when it is deleted") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "packages");
+  directory.write("packages/a-1763740500.tar", "x");
+  REQUIRE(packages.remove({"a", 1763740500}, true));
+  CHECK(package(packages, "x")->key.version == 1763740501);
+}
+
+TEST_CASE("no version is above the highest that there can be, until that is deleted") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "packages");
+  directory.write("packages/a-9007199254740991.tar", "x");
+  const auto refused = package(packages, "y");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::conflict);
+  CHECK(refused.error().message.find("9007199254740991") != std::string::npos);
+  REQUIRE(packages.remove({"a", kMaxPackageVersion}, true));
+  CHECK(package(packages, "y")->key.version == 1763740000);
+}
+
+TEST_CASE("a packaging that fails at any step publishes nothing and leaves nothing") {
+  for (const bool is_first : {true, false}) {
+    for (const std::string last : {"sync", "hash", "manifest", "rename", "current"}) {
+      CAPTURE(last);
+      const ScratchDirectory directory;
+      const Packages packages(directory / "packages");
+      if (!is_first) REQUIRE(package(packages, "one"));
+      const auto before = *packages.current("a");
+      const auto failed = package(packages, "two", kNow, [&last](std::string_view step) {
+        return step == last ? Status(Error{Errc::io, "no more"}) : Status(Unit{});
+      });
+      REQUIRE_FALSE(failed);
+      CHECK(failed.error().message == "no more");
+      CHECK(*packages.current("a") == before);
+      CHECK(files_in(packages.directory()).size() == (is_first ? 2 : 5));
+    }
+  }
+}
+
+TEST_CASE("a current version that cannot be written fails the packaging before there is a package") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "packages");
+  std::filesystem::create_directories(directory / "packages/.a.current.part/x");
+  CHECK_FALSE(package(packages, "x"));
+  CHECK(packages.list()->empty());
+}
+
+TEST_CASE("what is packaged can be read by every user, whatever the mask of the packager") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "shared/packages");
+  const mode_t before = ::umask(077);
+  const auto made = package(packages, "x");
+  ::umask(before);
+  REQUIRE(made);
+  using std::filesystem::perms;
+  const auto mode = [](const std::string& path) { return std::filesystem::status(path).permissions(); };
+  CHECK(mode(directory / "shared") == static_cast<perms>(0755));
+  CHECK(mode(packages.directory()) == static_cast<perms>(0755));
+  for (const auto& path :
+       {packages.tar_path(made->key), packages.manifest_path(made->key), packages.current_path("a")}) {
+    CHECK(mode(path) == static_cast<perms>(0644));
+  }
+}
+
+TEST_CASE("what a killed packager left goes with a deleted package, too") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "packages");
+  const auto made = package(packages, "x");
+  for (const std::string file : {".a-1763740009.tar.part", ".a-1763740009.json.part", ".a.current.part",
+                                 "a-1763740009.json", "..a.newest.part", ".b-1763740009.tar.part"}) {
+    directory.write("packages/" + file, "x");
+  }
+  REQUIRE(packages.remove(made->key, true));
+  CHECK(files_in(packages.directory()) == std::set<std::string>{".a.lock", ".a.newest", ".b-1763740009.tar.part"});
+}
+
+TEST_CASE("what is not packaged gets no lock") {
+  const ScratchDirectory directory;
+  const Packages packages(directory / "packages");
+  CHECK(packages.make_current({"a", 5}).error().code == Errc::not_found);
+  CHECK(packages.remove({"a", 5}, true).error().code == Errc::not_found);
+  CHECK_FALSE(std::filesystem::exists(packages.directory()));
 }
 
 TEST_CASE("what is not finished is not there") {
@@ -67,7 +155,7 @@ TEST_CASE("what is not finished is not there") {
     CHECK(Packaging::begin(packages, "b", kNow));
     CHECK(packages.list()->empty());
   }
-  CHECK(files_in(packages.directory()) == std::set<std::string>{".a.lock", ".b.lock"});
+  CHECK(files_in(packages.directory()) == std::set<std::string>{".a.lock", ".a.newest", ".b.lock", ".b.newest"});
   CHECK_FALSE(Packaging::begin(packages, "../a", kNow));
 }
 
@@ -83,6 +171,7 @@ TEST_CASE("whoever dies at any step leaves no half package, and the next one tid
       static_cast<void>(
           package(packages, "two", UtcTime{kNow.microseconds + 10'000'000}, [&last](std::string_view step) {
             if (step == last) ::_exit(9);
+            return Status(Unit{});
           }));
       ::_exit(0);
     }
@@ -98,7 +187,7 @@ TEST_CASE("whoever dies at any step leaves no half package, and the next one tid
     REQUIRE(package(packages, "three", UtcTime{kNow.microseconds + 20'000'000}));
     const std::size_t count = packages.list("a")->size();
     CHECK(count == all.size() + 1);
-    CHECK(files_in(packages.directory()).size() == 2 * count + 2);
+    CHECK(files_in(packages.directory()).size() == 2 * count + 3);
     CHECK(*packages.current("a") == 1763740020);
   }
 }
