@@ -51,23 +51,53 @@ bool is_missing(std::string_view line) {
          line.find("no container with name") != std::string_view::npos;
 }
 
+// Empty where it answers.
+std::string why_silent(const std::string& program, const std::vector<std::string>& environment) {
+  const auto end = container::run_child({{program, "ps", "--quiet"}, environment, kPatience});
+  if (!end) return end.error().message;
+  if (end->exit_code == 0) return {};
+  return end->first_error.empty() ? "exits with status " + std::to_string(end->exit_code) : end->first_error;
+}
+
+Result<std::string> run(const container::ChildRequest& request) {
+  auto end = container::run_child(request);
+  if (!end) return end.error();
+  if (end->exit_code == 0) return std::move(end->output);
+  std::string line = cut_prefix(std::move(end->first_error));
+  if (line.empty()) line = "'" + request.argv[0] + "' ended with status " + std::to_string(end->exit_code);
+  return Error{is_missing(line) ? Errc::not_found : Errc::io, std::move(line)};
+}
+
 }  // namespace
 
 std::string container_of(const std::string& name) { return kPrefix + name; }
 
+bool is_daemon_absent(std::string_view error) {
+  const auto has = [error](std::string_view text) { return error.find(text) != std::string_view::npos; };
+  const bool is_unanswered = has("annot connect to the Docker daemon") || has("ailed to connect to the docker API");
+  return is_unanswered && has("unix://") && !has("ermission denied");
+}
+
 Result<DockerProgram> DockerProgram::find(const std::vector<std::string>& environment) {
   const std::string_view told = value_of(environment, "PATH");
   const std::string path(told.empty() ? "/usr/local/bin:/usr/bin:/bin" : told);
-  std::string reason = "neither docker nor podman is on the PATH";
-  bool has_failed = false;
-  for (const std::string name : {"docker", "podman"}) {
-    const auto program = engine::find_program(name, path);
-    if (!program) continue;
-    const auto end = container::run_child({{*program, "ps", "--quiet"}, environment, kPatience});
-    if (end && end->exit_code == 0) return DockerProgram(*program, environment);
-    if (!std::exchange(has_failed, true)) reason = name + ": " + (end ? end->first_error : end.error().message);
+  const bool is_told =
+      !value_of(environment, "DOCKER_HOST").empty() || !value_of(environment, "DOCKER_CONTEXT").empty();
+  const auto docker = engine::find_program("docker", path);
+  std::string reason;
+  if (docker) {
+    reason = why_silent(*docker, environment);
+    if (reason.empty()) return DockerProgram(*docker, environment, {});
+    reason = "docker: " + reason;
+    if (is_told || !is_daemon_absent(reason)) return Error{Errc::unavailable, reason};
+  } else if (is_told) {
+    return Error{Errc::unavailable, "docker is not on the PATH, but DOCKER_HOST or DOCKER_CONTEXT is set"};
   }
-  return Error{Errc::unavailable, reason};
+  const auto podman = engine::find_program("podman", path);
+  if (!podman) return Error{Errc::unavailable, docker ? reason : "neither docker nor podman is on the PATH"};
+  const std::string silent = why_silent(*podman, environment);
+  if (silent.empty()) return DockerProgram(*podman, environment, docker ? reason + "; podman is used" : "");
+  return Error{Errc::unavailable, docker ? reason : "podman: " + silent};
 }
 
 Argv DockerProgram::argv(Argv words) const {
@@ -75,15 +105,18 @@ Argv DockerProgram::argv(Argv words) const {
   return words;
 }
 
-Result<std::string> DockerProgram::ask(Argv words, int output_file) const {
+Result<std::string> DockerProgram::ask(Argv words, bool is_apart) const {
+  container::ChildRequest request{argv(std::move(words)), environment_, {}};
+  request.is_apart = is_apart;
+  return run(request);
+}
+
+Status DockerProgram::ask_into(Argv words, int output_file) const {
   container::ChildRequest request{argv(std::move(words)), environment_, {}};
   request.output_file = output_file;
-  auto end = container::run_child(request);
-  if (!end) return end.error();
-  if (end->exit_code == 0) return std::move(end->output);
-  std::string line = cut_prefix(std::move(end->first_error));
-  if (line.empty()) line = "'" + program_ + "' ended with status " + std::to_string(end->exit_code);
-  return Error{is_missing(line) ? Errc::not_found : Errc::io, std::move(line)};
+  request.ends_with_us = true;
+  const auto done = run(request);
+  return done ? Status(Unit{}) : done.error();
 }
 
 Result<EnvironmentContainer> DockerProgram::inspect(const std::string& name) const {

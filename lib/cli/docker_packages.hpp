@@ -9,8 +9,9 @@
 namespace hakuriver::cli {
 
 // Each prints what it did, and gives the error that it has not told yet.
-Status package_environment(const DockerOrder& order, const DockerProgram& docker, const environment::Packages& packages,
-                           Streams streams);
+// The exit status, which is not good where Ctrl-C came.
+Result<int> package_environment(const DockerOrder& order, const DockerProgram& docker,
+                                const environment::Packages& packages, Streams streams);
 Status show_versions(const DockerOrder& order, const environment::Packages& packages, Streams streams);
 Status roll_back(const DockerOrder& order, const environment::Packages& packages, Streams streams);
 Status remove_package(const DockerOrder& order, const environment::Packages& packages, Streams streams);

@@ -43,6 +43,8 @@ Result<std::string> make_shared_data(const Config& config) {
   std::string path = shared + "/shared_data";
   if (::mkdir(path.c_str(), 0777) == 0) {
     ::chmod(path.c_str(), 01777);
+  } else if (struct stat facts{}; errno == EEXIST && ::lstat(path.c_str(), &facts) == 0 && !S_ISDIR(facts.st_mode)) {
+    return Error{Errc::conflict, "'" + path + "' is a link or a file: expected a directory"};
   } else if (errno != EEXIST) {
     return Error{Errc::io, "cannot create '" + path + "': " + std::generic_category().message(errno)};
   }
@@ -144,24 +146,27 @@ Status perform_here(const DockerOrder& order, const Config& config, const enviro
       return tell(order, docker, {"rm", "--force", "--volumes"}, "deleted", streams);
     case DockerVerb::shell:
       return become_shell(order, docker, streams);
-    case DockerVerb::package:
-      return package_environment(order, docker, packages, streams);
     default:
       return list_environments(order, docker, packages, streams);
   }
 }
 
-Status perform(const DockerOrder& order, const std::vector<std::string>& environment, Streams streams) {
+Result<int> exit_of_done(const Status& done) { return done ? Result<int>(kExitGood) : done.error(); }
+
+// The exit status.
+Result<int> perform(const DockerOrder& order, const std::vector<std::string>& environment, Streams streams) {
   const auto loaded = load_config({.config_file = order.config_file, .environment = environment});
   // A file that is missing is as wrong as one that cannot be read: the command line named it.
   if (!loaded) return Error{Errc::invalid_argument, loaded.error().message};
   const environment::Packages packages(package_directory(loaded->config));
-  if (order.verb == DockerVerb::versions) return show_versions(order, packages, streams);
-  if (order.verb == DockerVerb::rollback) return roll_back(order, packages, streams);
-  if (order.verb == DockerVerb::remove_package) return remove_package(order, packages, streams);
+  if (order.verb == DockerVerb::versions) return exit_of_done(show_versions(order, packages, streams));
+  if (order.verb == DockerVerb::rollback) return exit_of_done(roll_back(order, packages, streams));
+  if (order.verb == DockerVerb::remove_package) return exit_of_done(remove_package(order, packages, streams));
   const auto docker = DockerProgram::find(environment);
   if (!docker) return docker.error();
-  return perform_here(order, loaded->config, packages, *docker, streams);
+  if (!docker->note().empty()) streams.err << printable(docker->note()) << std::endl;
+  if (order.verb == DockerVerb::package) return package_environment(order, *docker, packages, streams);
+  return exit_of_done(perform_here(order, loaded->config, packages, *docker, streams));
 }
 
 int run(std::span<const std::string> words, const std::vector<std::string>& environment, Streams streams,
@@ -176,8 +181,8 @@ int run(std::span<const std::string> words, const std::vector<std::string>& envi
     streams.out << docker_help();
   } else if (order->verb == DockerVerb::show_version) {
     streams.out << program << " " HAKURIVER_VERSION "\n";
-  } else if (const auto done = perform(*order, environment, streams); !done) {
-    return fail(done.error());
+  } else if (const auto done = perform(*order, environment, streams); !done || *done != kExitGood) {
+    return done ? *done : fail(done.error());
   }
   streams.out.flush();
   return streams.out.good() ? kExitGood : kExitFailed;

@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -46,6 +48,25 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
   return pointers;
 }
 
+// In the child: nothing here takes memory or a lock.
+[[noreturn]] void become(const ChildRequest& request, pid_t parent, int output, int errors, char* const* argv,
+                         char* const* environment) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);  // it ended before that
+  if (request.is_apart) ::setpgid(0, 0);
+  struct sigaction usual {};
+  usual.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &usual, nullptr);
+  ::sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 && ::dup2(errors, 2) == 2) {
+    ::execvpe(argv[0], argv, environment);
+  }
+  ::_exit(127);
+}
+
 // With default signals, whatever ours are.
 class Attributes {
  public:
@@ -57,7 +78,6 @@ class Attributes {
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     ::posix_spawn_file_actions_init(&actions_);
   }
   ~Attributes() {
@@ -73,6 +93,14 @@ class Attributes {
     ::posix_spawn_file_actions_adddup2(&actions_, errors, 2);
     auto argv = pointers_to(request.argv);
     auto environment = pointers_to(request.environment);
+    if (request.ends_with_us) {  // posix_spawn has no way to say that
+      const pid_t parent = ::getpid();
+      pid = ::fork();
+      if (pid == 0) become(request, parent, output, errors, argv.data(), environment.data());
+      return pid < 0 ? errno : 0;
+    }
+    const int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (request.is_apart ? POSIX_SPAWN_SETPGROUP : 0);
+    ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
     return ::posix_spawnp(&pid, argv.front(), &actions_, &attributes_, argv.data(), environment.data());
   }
 

@@ -15,6 +15,8 @@ struct ChildRequest {
   std::vector<std::string> environment{};  // all of it
   std::chrono::milliseconds patience{0};   // it is killed after this; 0: never
   int output_file = -1;                    // an open file that its output goes to instead, unless it is -1
+  bool is_apart = false;                   // in a process group of its own, where Ctrl-C does not reach it
+  bool ends_with_us = false;               // it is killed when the thread that runs it ends
 };
 
 struct ChildEnd {

@@ -107,7 +107,7 @@ class Environments(unittest.TestCase):
         tar = (self.packages / f"life-{version}.tar").read_bytes()
         self.assertEqual((manifest["sha256"], manifest["size"], manifest["base_image"]),
                          (hashlib.sha256(tar).hexdigest(), len(tar), BASE))
-        self.assertEqual([path.name for path in self.packages.glob(".*") if "lock" not in path.name], [])
+        self.assertEqual([path.name for path in self.packages.glob(".*.part")], [])
 
     def test_a_package_of_an_image_without_an_entrypoint_has_none(self):
         self.packager.import_image("plain:1")
@@ -139,6 +139,9 @@ class Environments(unittest.TestCase):
         self.assertIn("--force", self.program("delete", "pinned", "--version", str(first), check=4))
         self.program("delete", "pinned", "--version", str(first), "--force")
         self.assertEqual([path.name for path in self.packages.glob("pinned*")], [])
+        self.assertNotIn("base", self.images_of("pinned"))  # tasks would go on with what was deleted
+        self.assertGreater(self.package("pinned", "three"), second)
+        self.assertEqual(self.output(self.submit("pinned", "cat", "/content")), "three\n")
 
     def test_what_many_tasks_miss_is_loaded_once(self):
         self.make("many", "here")
@@ -200,8 +203,48 @@ class Environments(unittest.TestCase):
             content = (self.packages / f"killed-{each['version']}.tar").read_bytes()
             self.assertEqual(each["sha256"], hashlib.sha256(content).hexdigest())
         self.package("killed", "three")
-        self.assertEqual([path.name for path in self.packages.glob(".killed*") if "lock" not in path.name], [])
+        self.assertEqual([path.name for path in self.packages.glob(".killed*.part")], [])
         self.assertEqual(self.output(self.submit("killed", "cat", "/content")), "three\n")
+
+    def start_to_save(self, name):
+        """A packager in a session of its own whose docker saves for ever, and the process of that."""
+        directory = self.programs_in_front("""
+            [ "$1" = save ] || exec "$docker" "$@"
+            cd "$(dirname "$0")" && echo $$ > half && mv half pid && exec sleep 1000
+        """)
+        environment = self.environment()
+        environment["PATH"] = f"{directory}:{environment['PATH']}"
+        packager = subprocess.Popen([PROGRAMS / "hakuriver.docker", "package", name], env=environment, text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(packager.communicate)
+        self.addCleanup(packager.kill)
+        self.cluster.wait_until((directory / "pid").exists, "the image to be saved")
+        return packager, pathlib.Path("/proc", (directory / "pid").read_text().strip())
+
+    def images_of(self, name):
+        return self.packager.docker("images", "--format", "{{.Tag}}", f"hakuriver/{name}").stdout.split()
+
+    def test_a_packager_that_is_killed_takes_the_program_that_saves_along(self):
+        version = self.make("orphan", "one")
+        packager, saver = self.start_to_save("orphan")
+        packager.kill()
+        self.cluster.wait_until(lambda: not saver.exists() or "(zombie)" in (saver / "status").read_text(), "the saver's end")
+        self.program("delete", "orphan", "--version", str(version), "--force")
+        self.assertEqual([path.name for path in self.packages.glob("*orphan*.tar*")], [])
+
+    def test_an_interrupted_packager_leaves_nothing(self):
+        self.program("create", BASE, "stopped")
+        self.addCleanup(self.packager.docker, "rm", "-f", "hakuriver-env-stopped", check=False)
+        packager, saver = self.start_to_save("stopped")
+        self.assertEqual(len(self.images_of("stopped")), 1)
+        os.killpg(packager.pid, signal.SIGINT)
+        output, errors = packager.communicate(timeout=PATIENCE)
+        self.assertEqual((packager.returncode, output), (130, ""), errors)
+        self.assertIn("interrupted", errors)
+        self.assertFalse(saver.exists())
+        self.assertEqual(self.images_of("stopped"), [])
+        self.assertEqual([path.name for path in self.packages.glob("*stopped*") if not path.name.startswith(".")], [])
+        self.assertEqual([path.name for path in self.packages.glob(".stopped*.part")], [])
 
     def test_containers_of_others_are_left_alone(self):
         self.packager.docker("run", "-d", "--network=none", "--entrypoint", "sleep", "--name", "hakuriver-env-mine", BASE, "1000")
