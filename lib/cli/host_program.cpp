@@ -14,6 +14,7 @@
 #include "cli/interruption.hpp"
 #include "cli/options.hpp"
 #include "cli/table.hpp"
+#include "environment/packages.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/host.hpp"
 #include "hakuriver/version.hpp"
@@ -117,6 +118,12 @@ Status prepare_paths(const LoadedConfig& loaded) {
   return Unit{};
 }
 
+// Before a task can: what it made would be refused. Where we cannot, a packager will.
+void make_package_directory(const HostOptions& options, LogSink& log) {
+  const auto made = environment::Packages(options.package_dir).make_directory();
+  if (!made) log.warning("no packaged environments: " + made.error().message);
+}
+
 HostOptions options_from(const Config& config, std::vector<HostAddress> listen, std::string token) {
   HostOptions options;
   options.listen = std::move(listen);
@@ -209,6 +216,7 @@ int host_program(std::span<const std::string> words, const std::vector<std::stri
   HostOptions options = options_from(loaded->config, *listen, std::move(*token));
   options.accept_restore = line->has("accept-restore");
   Interruption interruption([] {});
+  make_package_directory(options, **log);
   auto host = Host::open(options, *log);
   if (!host) return fail(streams.err, host.error().message, kExitUsage);
   return serve(**host, options, interruption, **log, streams.err);

@@ -253,7 +253,12 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
 Status prepare_shared_data(const Containers& containers) {
   const std::string path = containers.shared_dir + "/shared_data";
   if (containers.shared_dir == "/shared" || ::mkdir(path.c_str(), 0777) != 0) {
-    if (containers.shared_dir == "/shared" || errno == EEXIST) return Unit{};
+    struct stat facts {};
+    if (containers.shared_dir == "/shared") return Unit{};
+    if (errno == EEXIST && ::lstat(path.c_str(), &facts) == 0) {
+      if (S_ISDIR(facts.st_mode)) return Unit{};
+      return Error{Errc::conflict, "'" + path + "' is a link or a file: expected a directory"};
+    }
     return Error{Errc::io, "cannot create '" + path + "': " + std::generic_category().message(errno)};
   }
   // Ours may be any umask, and whom tasks run as any user.

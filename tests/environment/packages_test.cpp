@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -32,9 +33,10 @@ struct Place {
 TEST_CASE("where nothing is packaged nothing is pinned") {
   const Place place;
   CHECK(place.packages.list()->empty());
-  for (const std::string container : {"", "my-env", "My Env", "python:3.12", "library/python", "a@sha256:00"}) {
+  for (const std::string container : {"", "my-env", "python:3.12", "library/python", "a@sha256:00"}) {
     CHECK(place.pinned(container) == container);
   }
+  CHECK(pin_container(place.packages, "My Env").error().code == Errc::invalid_argument);
 }
 
 TEST_CASE("packages are listed by name and version, whatever else lies there") {
@@ -95,6 +97,43 @@ TEST_CASE("a package is whole where it is what its manifest says") {
     CHECK(place.packages.verify({"a", damaged}).error().code == Errc::io);
   }
   CHECK(place.packages.verify({"a", 7}).error().code == Errc::not_found);
+}
+
+TEST_CASE("a directory that others may have filled is refused in one line that names it") {
+  const Place place;
+  const std::string path = place.directory / "packages";
+  CHECK(place.packages.check_directory());
+  CHECK(place.packages.make_directory());
+  place.put({"a", 1}, "x", "x");
+  const auto refused = [&place](const std::string& why) {
+    const auto checked = place.packages.check_directory();
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().code == Errc::conflict);
+    CHECK(checked.error().message.find("'" + (place.directory / "packages") + "' " + why + ": expected") !=
+          std::string::npos);
+    CHECK(place.packages.find({"a", 1}).error() == checked.error());
+    CHECK(place.packages.verify({"a", 1}).error() == checked.error());
+    CHECK(place.pinned("a") == "error: " + checked.error().message);
+    CHECK(place.packages.lock("a").error() == checked.error());
+  };
+  for (const mode_t mode : {0700U, 0775U, 0757U, 01777U}) {
+    CAPTURE(mode);
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    if ((mode & S_IWOTH) == 0) CHECK(place.packages.find({"a", 1}));
+    if ((mode & S_IWOTH) != 0) refused("can be written to by everybody");
+  }
+  REQUIRE(::chmod(path.c_str(), 0755) == 0);
+  if (::chown(path.c_str(), 65534, 65534) == 0) {  // only root can
+    refused("belongs to user 65534");
+    REQUIRE(::chown(path.c_str(), ::geteuid(), ::getegid()) == 0);
+  }
+  std::filesystem::rename(path, place.directory / "real");
+  std::filesystem::create_directory_symlink(place.directory / "real", path);
+  refused("is a link");
+  CHECK_FALSE(Packages(path + "/").check_directory());
+  std::filesystem::remove(path);
+  place.directory.write("packages", "");
+  CHECK(place.packages.check_directory().error().message.find("is no directory") != std::string::npos);
 }
 
 TEST_CASE("only regular files are read, and nobody waits for others") {
