@@ -96,8 +96,72 @@ inline std::string image_of(std::string_view container) {
   return "hakuriver/" + std::string(container) + ":base";
 }
 
-// Images of ours are never asked of a registry, where anybody could have put something of that name.
-inline bool is_own_image(std::string_view reference) noexcept { return reference.starts_with("hakuriver/"); }
+namespace environment_detail {
+
+inline bool has_only(std::string_view text, bool (*is_allowed)(char)) noexcept {
+  return std::all_of(text.begin(), text.end(), is_allowed);
+}
+inline bool is_letter_or_digit(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// The registry of a reference: "docker.io", "localhost:5000"; empty where it names none.
+inline std::string_view registry_of(std::string_view reference) noexcept {
+  const auto slash = reference.find('/');
+  if (slash == std::string_view::npos) return {};
+  const auto first = reference.substr(0, slash);
+  const bool has_capitals = std::any_of(first.begin(), first.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  const bool is_registry = first == "localhost" || has_capitals || first.find_first_of(".:") != std::string_view::npos;
+  return is_registry ? first : std::string_view();
+}
+
+inline bool is_registry(std::string_view text) noexcept {
+  return !text.empty() && (is_letter_or_digit(text.front()) || text.front() == '[') &&
+         has_only(text, [](char c) { return is_letter_or_digit(c) || std::string_view(".:-[]").find(c) < 5; });
+}
+inline bool is_tag(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= 128 && (is_letter_or_digit(text.front()) || text.front() == '_') &&
+         has_only(text, [](char c) { return is_letter_or_digit(c) || c == '_' || c == '.' || c == '-'; });
+}
+inline bool is_digest(std::string_view text) noexcept {
+  const auto colon = text.find(':');
+  return colon != std::string_view::npos && is_tag(text.substr(0, colon)) &&
+         has_only(text.substr(colon + 1), is_letter_or_digit) && colon + 1 < text.size();
+}
+
+}  // namespace environment_detail
+
+// Whether engines take it for the name of an image: [REGISTRY/]NAME[/NAME]...[:TAG][@DIGEST], as in
+// https://pkg.go.dev/github.com/distribution/reference.
+inline bool is_wellformed_reference(std::string_view reference) noexcept {
+  namespace detail = environment_detail;
+  if (const auto at = reference.find('@'); at != std::string_view::npos) {
+    if (!detail::is_digest(reference.substr(at + 1))) return false;
+    reference = reference.substr(0, at);
+  }
+  if (const auto registry = detail::registry_of(reference); !registry.empty()) {
+    if (!detail::is_registry(registry)) return false;
+    reference.remove_prefix(registry.size() + 1);
+  }
+  if (const auto colon = reference.find(':'); colon != std::string_view::npos) {
+    if (!detail::is_tag(reference.substr(colon + 1))) return false;
+    reference = reference.substr(0, colon);
+  }
+  for (;;) {
+    const auto slash = std::min(reference.find('/'), reference.size());
+    if (!is_environment_name(reference.substr(0, slash))) return false;
+    if (slash == reference.size()) return true;
+    reference.remove_prefix(slash + 1);
+  }
+}
+
+// Images of ours are never asked of a registry, where anybody could have put something of that name: of none, for
+// engines know the same image with the name of their usual registry in front and without it.
+inline bool is_own_image(std::string_view reference) noexcept {
+  const auto registry = environment_detail::registry_of(reference);
+  if (!registry.empty()) reference.remove_prefix(registry.size() + 1);
+  return reference.starts_with("hakuriver/");
+}
 
 // `newest` is the largest version there is; 0: none.
 inline std::uint64_t next_package_version(std::uint64_t unix_seconds, std::uint64_t newest) noexcept {

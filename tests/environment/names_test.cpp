@@ -47,7 +47,47 @@ TEST_CASE("which image a container is") {
   CHECK(image_of("library/python") == "library/python");
   CHECK(image_of("python@sha256:00") == "python@sha256:00");
   CHECK(is_own_image("hakuriver/my-env:base"));
-  CHECK_FALSE(is_own_image("python:3.12"));
+  for (const std::string own :
+       {"docker.io/hakuriver/x:7", "index.docker.io/hakuriver/x", "localhost/hakuriver/x", "HUB/hakuriver/x:7"}) {
+    CHECK(is_own_image(own));
+  }
+  for (const std::string other : {"python:3.12", "hakuriver:1", "docker.io/hakuriver", "library/hakuriver/x:7"}) {
+    CHECK_FALSE(is_own_image(other));
+  }
+}
+
+TEST_CASE("references that no engine takes are known") {
+  for (const std::string good :
+       {"python", "python:3.12", "library/python", "docker.io/library/python:3", "localhost:5000/a", "[::1]:5000/a/b:c",
+        "a@sha256:00ff", "a:1@sha256:00ff", "Registry/a", "a:_x.Y-z", "a--b/c__d"}) {
+    CAPTURE(good);
+    CHECK(is_wellformed_reference(good));
+  }
+  for (const std::string bad : {"",
+                                "hakuriver/My_Env:base",
+                                "../containers/x",
+                                "a//b",
+                                "/a",
+                                "a/",
+                                "a:",
+                                "a:b:c",
+                                "a:-1",
+                                "a@",
+                                "a@sha256",
+                                "a@sha256:",
+                                "a b:1",
+                                "a/B",
+                                ":1",
+                                "a?x=1/b",
+                                "a.b:x/%2e%2e",
+                                "docker.io/",
+                                "./a",
+                                "a:b\n",
+                                "a\xc3\xa4:1"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(is_wellformed_reference(bad));
+  }
+  CHECK_FALSE(is_wellformed_reference("a:" + std::string(129, 'x')));
 }
 
 TEST_CASE("a version is the time, and above all that were there") {
