@@ -51,6 +51,12 @@ Errc code_of(int status) {
   }
 }
 
+// Never empty: a proxy, or a path that is none of the engine's, has no words.
+std::string reason_of(int status, const std::string& body) {
+  auto reason = decode_error(body);
+  return reason.empty() ? "the engine answers with status " + std::to_string(status) : reason;
+}
+
 class ApiEngine final : public Engine {
  public:
   ApiEngine(std::unique_ptr<http::HttpClient> client, std::string version)
@@ -160,7 +166,7 @@ class ApiEngine final : public Engine {
     auto reply = client_->send(call);
     if (!reply) return reply.error();
     if (reply->status / 100 == 2 || reply->status == 304) return std::move(reply->body);
-    return Error{code_of(reply->status), decode_error(reply->body)};
+    return Error{code_of(reply->status), reason_of(reply->status, reply->body)};
   }
 
   // For what the engine tells as it goes: a failure comes as one of its lines, behind a good status.
@@ -172,7 +178,7 @@ class ApiEngine final : public Engine {
       return true;
     });
     if (!reply) return reply.error();
-    if (reply->status / 100 != 2) return Error{code_of(reply->status), decode_error(reply->body)};
+    if (reply->status / 100 != 2) return Error{code_of(reply->status), reason_of(reply->status, reply->body)};
     progress.take("\n");
     if (!progress.error().empty()) return Error{Errc::io, decode_error(progress.error())};
     return progress.loaded();

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
+#include "container/package_tar.hpp"
 #include "environment/packages.hpp"
 #include "environment/sha256.hpp"
 #include "platform/descriptor.hpp"
@@ -19,7 +19,8 @@ namespace {
 bool is_missing(const Result<Image>& image) { return !image && image.error().code == Errc::not_found; }
 
 Error say(const std::string& reference, const Error& error) {
-  return {error.code, "image '" + reference + "': " + error.message};
+  return {error.code,
+          "image '" + reference + "': " + (error.message.empty() ? "the engine does not say why" : error.message)};
 }
 
 // Whatever goes wrong with what a node does for itself is not the task's fault.
@@ -37,24 +38,27 @@ Result<platform::Descriptor> wait_for_turn(const ImageSource& source, const std:
   return file;
 }
 
-// Packages of old hold one image, by the name that all versions had.
-Status name_old_image(Engine& engine, const PackageKey& key, const std::vector<std::string>& loaded) {
-  const std::string old = "hakuriver/" + key.name + ":base";
-  const bool has_old = std::any_of(loaded.begin(), loaded.end(),
-                                   [&old](const std::string& one) { return one == old || one.ends_with("/" + old); });
-  if (!has_old) return Error{Errc::io, "package '" + to_string(key) + "' does not hold image '" + image_of(key) + "'"};
-  return engine.tag(old, image_of(key));
+// What the tar calls it is what the engine calls it now: podman puts a registry in front, and packages of old have the
+// one name that all versions had.
+Status name_image(Engine& engine, const PackageKey& key, const std::string& loaded) {
+  const auto image = engine.image(image_of(key));
+  if (!is_missing(image)) return image ? Status(Unit{}) : node_fault("image '" + image_of(key) + "'", image.error());
+  if (auto tagged = engine.tag(loaded, image_of(key)); !tagged) {
+    return node_fault("image '" + loaded + "' of package '" + to_string(key) + "'", tagged.error());
+  }
+  return Unit{};
 }
 
 Status load(Engine& engine, const PackageKey& key, const ImageSource& source) {
   const environment::Packages packages(source.packages);
   if (auto whole = packages.verify(key); !whole) return whole;
+  const auto manifest = packages.manifest(key);
+  if (!manifest) return Error{Errc::io, manifest.error().message};
+  const auto reference = reference_in(packages.tar_path(key), key, !manifest->has_value());
+  if (!reference) return node_fault("package '" + to_string(key) + "' is damaged", reference.error());
   const auto loaded = engine.load(packages.tar_path(key));
   if (!loaded) return node_fault("package '" + to_string(key) + "' cannot be loaded", loaded.error());
-  const auto image = engine.image(image_of(key));
-  if (is_missing(image)) return name_old_image(engine, key, *loaded);
-  if (!image) return node_fault("image '" + image_of(key) + "'", image.error());
-  return Unit{};
+  return name_image(engine, key, *reference);
 }
 
 Status bring(Engine& engine, const std::string& reference, const ImageSource& source) {
@@ -66,13 +70,18 @@ Status bring(Engine& engine, const std::string& reference, const ImageSource& so
 }  // namespace
 
 Result<Image> supply_image(Engine& engine, const std::string& reference, const ImageSource& source) {
+  if (!is_wellformed_reference(reference)) {
+    return Error{Errc::invalid_argument, "image '" + reference.substr(0, 512) + "': expected such as python:3.12"};
+  }
   auto image = engine.image(reference);
   if (image) return image;
   if (!is_missing(image)) return say(reference, image.error());
   if (source.locks.empty() || (source.package.empty() && is_own_image(reference))) {
     return Error{Errc::not_found, "image '" + reference + "' is not on this node"};
   }
-  const auto turn = wait_for_turn(source, reference);
+  // All packages of an environment take turns: those of old have one name, which the next one takes.
+  const auto package = parse_package(source.package);
+  const auto turn = wait_for_turn(source, package ? "hakuriver/" + package->name : reference);
   if (!turn) return node_fault("image '" + reference + "'", turn.error());
   image = engine.image(reference);
   if (!is_missing(image)) return image ? std::move(image) : Result<Image>(say(reference, image.error()));

@@ -138,6 +138,31 @@ const Member<std::string> kError[] = {
     {"message", [](Scanner& in, std::string& it) { it = in.text(); }},
 };
 
+using References = std::vector<std::string>;
+constexpr auto kSkip = [](Scanner& in, References&) { in.skip(); };
+
+const Member<References> kTarImage[] = {
+    {"Config", kSkip},
+    {"RepoTags", [](Scanner& in, References& it) { it = texts(in); }},
+    {"Layers", kSkip},
+    {"Parent", kSkip, false},
+    {"LayerSources", kSkip, false},
+};
+
+bool is_of_tar_image(std::string_view name) {
+  return std::any_of(std::begin(kTarImage), std::end(kTarImage),
+                     [name](const Member<References>& member) { return member.name == name; });
+}
+
+Status check_members(std::string_view object) {
+  Scanner in(object, "manifest.json");
+  std::string_view name;
+  for (in.enter_object(); in.next_name(name); in.skip()) {
+    if (!is_of_tar_image(name)) in.fail("no member '" + wire::to_utf8(name.substr(0, 64)) + "'");
+  }
+  return in.status();
+}
+
 // "1.41" -> {1, 41}; what is no version is the lowest.
 std::pair<unsigned, unsigned> parse_version(std::string_view text) {
   std::pair<unsigned, unsigned> version{0, 0};
@@ -252,6 +277,17 @@ Result<std::string> decode_exec_id(std::string_view answer) {
 }
 
 Result<bool> decode_exec_running(std::string_view answer) { return wire::decode<bool>(answer, "exec", kExecState); }
+
+Result<std::vector<std::string>> decode_tar_manifest(std::string_view text) {
+  Scanner in(text, "manifest.json");
+  std::string_view image;
+  std::size_t count = 0;
+  for (in.enter_array(); in.next_item(); ++count) image = in.raw();
+  if (const auto status = in.status(); !status) return status.error();
+  if (count != 1) return Error{Errc::parse, "expected one image in it, not " + std::to_string(count)};
+  if (const auto known = check_members(image); !known) return known.error();
+  return wire::decode<References>(image, "manifest.json", kTarImage);
+}
 
 void Progress::take(std::string_view bytes) {
   while (!bytes.empty()) {
