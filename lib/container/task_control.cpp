@@ -132,6 +132,16 @@ Result<std::optional<ContainerState>> end_state(Engine* engine, const Options& o
 
 }  // namespace
 
+TaskReport confirm(TaskReport report, const std::optional<ContainerState>& state) {
+  const bool has_ended = state && !state->is_alive() && !state->is_new();
+  const bool is_of_init = has_ended && state->exit_code >= kInitFault && state->exit_code <= kNotFound;
+  if ((!report.never_started && !report.unopened) || is_of_init) return report;
+  report.may_have_started = true;
+  report.never_started.reset();
+  report.unopened.reset();
+  return report;
+}
+
 bool has_init_failed(const TaskReport& report, const std::optional<ContainerState>& state) {
   return state && state->status == "exited" && state->exit_code == kInitFault && !report.may_have_started &&
          !report.never_started && !report.unopened;
@@ -167,7 +177,7 @@ Status finish_task(Engine* engine, const Options& options, const TaskFiles& file
   if (!lines) {
     const auto state = end_state(engine, options, files);
     if (!state) return state.error();
-    lines = lines_of(files.report(), *state);
+    lines = lines_of(confirm(files.report(), *state), *state);
     const auto noted = files.is_there() ? files.note_end(*lines) : Status(Unit{});
     if (!noted) return noted;
   }

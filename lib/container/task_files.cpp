@@ -59,10 +59,8 @@ bool read_number(std::string_view text, std::string_view word, std::optional<Num
 void read_line(std::string_view line, bool& is_started, TaskReport& report) {
   if (line == "starting" || line == "started") report.may_have_started = true;
   if (line == "started") is_started = true;
-  if (!is_started) {
-    read_number(line, "never_started", report.never_started);
-    read_number(line, "unopened", report.unopened);
-  }
+  read_number(line, "never_started", report.never_started);
+  read_number(line, "unopened", report.unopened);
   read_number(line, "exited", report.exited);
   read_number(line, "signaled", report.signaled);
   read_number(line, "cpu_microseconds", report.cpu_microseconds);
@@ -78,6 +76,12 @@ TaskReport parse_report(const std::string& text) {
     const auto end = std::min(rest.find('\n'), rest.size());
     read_line(rest.substr(0, end), is_started, report);
     rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  // The command may write before the init can say that it has started it.
+  if (is_started || report.exited || report.signaled) {
+    report.may_have_started = true;
+    report.never_started.reset();
+    report.unopened.reset();
   }
   return report;
 }
@@ -123,6 +127,7 @@ Status TaskFiles::note_failure(int error, const std::string& message) const {
 TaskReport TaskFiles::report() const {
   const auto text = platform::read_file(report_path(), kMaxReport);
   TaskReport report = text ? parse_report(*text) : TaskReport{};
+  if (!text && text.error().code == Errc::limit) report.may_have_started = true;  // the init does not say so much
   const auto failure = platform::read_file(directory_ + "/failure", kMaxReport);
   if (failure && read_number(*failure, "refused", report.refused)) {
     report.failure = failure->substr(failure->find(' ', std::string_view("refused ").size()) + 1);

@@ -249,7 +249,7 @@ TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const
     return {failure.error == EACCES ? kNotExecutable : kNodeFault, std::move(failure.message)};
   }
   const auto state = wait_for_end(engine, options.name);
-  const auto report = files.report();
+  const auto report = confirm(files.report(), state);
   name_failure(files, report, executed, options.container.user);
   return {status_of(report, state), {}};
 }

@@ -28,6 +28,10 @@ struct TaskStreams {
 TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const TaskStreams& streams,
                  const std::vector<std::string>& environment);
 
+// What remains of a report when the container's end is known, too: that the command did not start counts only where the
+// init ended as it does then. The command can write there, and end the init before it says more.
+TaskReport confirm(TaskReport report, const std::optional<ContainerState>& state);
+
 // Whether the init could not even open its report; it ends with 125 then.
 bool has_init_failed(const TaskReport& report, const std::optional<ContainerState>& state);
 

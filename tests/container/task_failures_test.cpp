@@ -203,7 +203,10 @@ TEST_CASE("what the machine went down with is removed, if it is this runner's") 
 TEST_CASE("the init's own failures have words") {
   Rig rig;
   rig.options.container.user = "7:7";
-  rig.engine.while_waiting = [&rig] { rig.report("unopened 13\n"); };
+  rig.engine.while_waiting = [&rig] {
+    rig.report("unopened 13\n");
+    rig.engine.state_.exit_code = 125;
+  };
   CHECK(rig.run().exit_status == 126);
   REQUIRE(rig.finish(&rig.engine));
   CHECK(rig.told ==

@@ -26,6 +26,7 @@ TEST_CASE("what the init reported is what the keeper is told") {
     std::string report;
     bool oom;
     std::string told;
+    int exit_code = 0;  // of the container
   };
   const std::string kOom = "oom_killed 9\nmessage out of memory: the kernel killed what ran in the container\n";
   const std::vector<Row> rows{
@@ -38,15 +39,21 @@ TEST_CASE("what the init reported is what the keeper is told") {
       {"started\nexited 0\n", true, "exited 0\n"},
       {"started\n", false, "signaled 9\n"},
       {"never_started 2\n", false,
-       "exited 127\nmessage the command cannot be executed in the container: No such file or directory\n"},
+       "exited 127\nmessage the command cannot be executed in the container: No such file or directory\n", 127},
       {"never_started 8\n", false,
-       "exited 126\nmessage the command cannot be executed in the container: Exec format error\n"},
+       "exited 126\nmessage the command cannot be executed in the container: Exec format error\n", 126},
       {"starting\nnever_started 11\n", false,
-       "never_started 11 the command cannot be executed in the container: Resource temporarily unavailable\n"},
+       "never_started 11 the command cannot be executed in the container: Resource temporarily unavailable\n", 125},
       {"unopened 13\n", false,
-       "exited 126\nmessage its output files cannot be opened in the container: Permission denied\n"},
+       "exited 126\nmessage its output files cannot be opened in the container: Permission denied\n", 125},
       {"starting\n", false, "signaled 9\n"},
       {"started\nnever_started 11\nunopened 1\nexited 2\n", false, "exited 2\n"},
+      // Written by the command, faster than the init, or with the end of the init or of what it had written.
+      {"starting\nnever_started 11\nstarted\nexited 126\n", false, "exited 126\n", 126},
+      {"never_started 11\nexited 125\n", false, "exited 125\n", 125},
+      {"starting\nnever_started 11\n", false, "signaled 9\n", 137},
+      {"never_started 11\nunopened 11\n", false, "signaled 9\n", 0},
+      {"starting\nstarted\n" + std::string(10'000, 'x'), false, "signaled 9\n", 125},
       {"garbage\nexited x\nexited\nstarted\nexited 4\n", false, "exited 4\n"},
   };
   for (const auto& row : rows) {
@@ -55,6 +62,7 @@ TEST_CASE("what the init reported is what the keeper is told") {
     rig.run();
     rig.report(row.report);
     rig.engine.state_.is_oom_killed = row.oom;
+    rig.engine.state_.exit_code = row.exit_code;
     REQUIRE(rig.finish(&rig.engine));
     CHECK(rig.told == row.told);
     CHECK(rig.engine.said == std::vector<std::string>{"remove"});
@@ -68,7 +76,10 @@ TEST_CASE("what the init reported is what the keeper is told") {
 
 TEST_CASE("a command that cannot be executed is named") {
   Rig rig;
-  rig.engine.while_waiting = [&rig] { rig.report("never_started 2\n"); };
+  rig.engine.while_waiting = [&rig] {
+    rig.report("never_started 2\n");
+    rig.engine.state_.exit_code = 127;
+  };
   CHECK(rig.run().exit_status == 127);
   REQUIRE(rig.finish(&rig.engine));
   CHECK(rig.told == "exited 127\nmessage '/entry': command not found in the container\n");
