@@ -1,6 +1,7 @@
 #include "cli/docker_program.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -8,6 +9,7 @@
 
 #include "cli/docker_containers.hpp"
 #include "cli/exit_status.hpp"
+#include "platform/files.hpp"
 #include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
@@ -80,6 +82,62 @@ TEST_CASE("podman does not take the place of a docker that refuses us or was tol
   CHECK_FALSE(DockerProgram::find(place.environment));
   std::filesystem::remove(place.directory / "bin/docker");
   CHECK(DockerProgram::find(place.environment).error().message.find("DOCKER_HOST") != std::string::npos);
+}
+
+// A docker with one environment, "a", which does that instead of saving an image; what it does else is in "bin/log".
+void put_docker(const Place& place, const std::string& save) {
+  const std::string path = place.directory.write("bin/docker", R"(#!/bin/sh
+echo "$@" >> "${0%/*}/log"
+case $1 in
+  container) printf 'hakuriver-env-a\trunning\tbase:1\tsha256:1\ta\n';;
+  image) printf 'null\nnull\n';;
+  commit) echo sha256:2;;
+  save) )" + save + ";;\nesac\n");
+  ::chmod(path.c_str(), 0755);
+}
+
+std::string log_of(const Place& place) { return *platform::read_file(place.directory / "bin/log", 1 << 20); }
+
+TEST_CASE("a package is what docker saves, under the name of its version only") {
+  const Place place;
+  put_docker(place, "echo image");
+  const auto ran = place.run({"package", "a"});
+  REQUIRE(ran.status == kExitGood);
+  const std::string version = ran.output.substr(0, ran.output.find('\n'));
+  const std::string tar = place.directory / ("shared/hakuriver-containers/a-" + version + ".tar");
+  CHECK(*platform::read_file(tar, 100) == "image\n");
+  CHECK(log_of(place).find("save hakuriver/a:" + version) != std::string::npos);
+  CHECK(log_of(place).find("base\n") == std::string::npos);
+  CHECK(log_of(place).find("image rm") == std::string::npos);
+}
+
+TEST_CASE("what cannot be saved is not packaged, and its image is removed") {
+  const Place place;
+  for (const std::string save : {"echo half; echo no space >&2; exit 1", "true", "kill -9 $$"}) {
+    CAPTURE(save);
+    put_docker(place, save);
+    const auto ran = place.run({"package", "a"});
+    CHECK(ran.status == kExitFailed);
+    CHECK(ran.output.empty());
+    CHECK(ran.errors.find("environment 'a' is not packaged: ") != std::string::npos);
+    CHECK(log_of(place).find("image rm hakuriver/a:") != std::string::npos);
+    CHECK(place.run({"versions", "a"}).status == kExitNotFound);
+  }
+}
+
+TEST_CASE("Ctrl-C ends a packaging with exit status 130, and its image is removed") {
+  const Place place;
+  struct sigaction usual {};
+  struct sigaction before {};
+  usual.sa_handler = SIG_DFL;
+  ::sigaction(SIGINT, &usual, &before);
+  put_docker(place, "echo whole; kill -INT $PPID");
+  const auto ran = place.run({"package", "a"});
+  ::sigaction(SIGINT, &before, nullptr);
+  CHECK(ran.status == exit_of_signal(SIGINT));
+  CHECK(ran.errors.find("environment 'a' is not packaged: interrupted\n") != std::string::npos);
+  CHECK(log_of(place).find("image rm hakuriver/a:") != std::string::npos);
+  CHECK(place.run({"versions", "a"}).status == kExitNotFound);
 }
 
 TEST_CASE("a current version that is gone or garbage is told, not hidden") {

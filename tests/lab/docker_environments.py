@@ -215,7 +215,8 @@ class Environments(unittest.TestCase):
         environment = self.environment()
         environment["PATH"] = f"{directory}:{environment['PATH']}"
         packager = subprocess.Popen([PROGRAMS / "hakuriver.docker", "package", name], env=environment, text=True,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.addCleanup(packager.communicate)
         self.addCleanup(packager.kill)
         self.cluster.wait_until((directory / "pid").exists, "the image to be saved")
