@@ -149,18 +149,63 @@ const Member<References> kTarImage[] = {
     {"LayerSources", kSkip, false},
 };
 
-bool is_of_tar_image(std::string_view name) {
-  return std::any_of(std::begin(kTarImage), std::end(kTarImage),
-                     [name](const Member<References>& member) { return member.name == name; });
-}
+// The name that engines prefer, and the other one, which may be no more than the tag.
+struct IndexNames {
+  std::string full;
+  std::string reference;
+};
 
-Status check_members(std::string_view object) {
-  Scanner in(object, "manifest.json");
+const Member<IndexNames> kIndexNames[] = {
+    {"io.containerd.image.name", [](Scanner& in, IndexNames& it) { it.full = in.text(); }, false},
+    {"org.opencontainers.image.ref.name", [](Scanner& in, IndexNames& it) { it.reference = in.text(); }, false},
+};
+
+const Member<References> kIndexImage[] = {
+    {"digest", kSkip},
+    {"mediaType", kSkip},
+    {"size", kSkip},
+    {"platform", kSkip, false},
+    {"annotations",
+     [](Scanner& in, References& it) {
+       IndexNames names;
+       read_nullable<IndexNames>(in, names, kIndexNames);
+       if (!names.full.empty() || !names.reference.empty()) {
+         it.push_back(names.full.empty() ? names.reference : names.full);
+       }
+     },
+     false},
+};
+
+const Member<std::string_view> kIndex[] = {
+    {"manifests", [](Scanner& in, std::string_view& it) { it = in.raw(); }},
+    {"schemaVersion", [](Scanner& in, std::string_view&) { in.skip(); }},
+    {"mediaType", [](Scanner& in, std::string_view&) { in.skip(); }, false},
+};
+
+// One object with these members and no others.
+template <class Object>
+Result<Object> decode_exactly(std::string_view text, std::string_view what, std::span<const Member<Object>> members) {
+  Scanner in(text, what);
   std::string_view name;
   for (in.enter_object(); in.next_name(name); in.skip()) {
-    if (!is_of_tar_image(name)) in.fail("no member '" + wire::to_utf8(name.substr(0, 64)) + "'");
+    const auto is_named = [name](const Member<Object>& member) { return member.name == name; };
+    if (std::none_of(members.begin(), members.end(), is_named)) {
+      in.fail("no member '" + wire::to_utf8(name.substr(0, 64)) + "'");
+    }
   }
-  return in.status();
+  if (const auto status = in.status(); !status) return status.error();
+  return wire::decode<Object>(text, what, members);
+}
+
+// The text of the only item of a list.
+Result<std::string_view> only_image(std::string_view text, std::string_view what) {
+  Scanner in(text, what);
+  std::string_view image;
+  std::size_t count = 0;
+  for (in.enter_array(); in.next_item(); ++count) image = in.raw();
+  if (const auto status = in.status(); !status) return status.error();
+  if (count == 1) return image;
+  return Error{Errc::parse, "expected one image in '" + std::string(what) + "', not " + std::to_string(count)};
 }
 
 // "1.41" -> {1, 41}; what is no version is the lowest.
@@ -279,14 +324,17 @@ Result<std::string> decode_exec_id(std::string_view answer) {
 Result<bool> decode_exec_running(std::string_view answer) { return wire::decode<bool>(answer, "exec", kExecState); }
 
 Result<std::vector<std::string>> decode_tar_manifest(std::string_view text) {
-  Scanner in(text, "manifest.json");
-  std::string_view image;
-  std::size_t count = 0;
-  for (in.enter_array(); in.next_item(); ++count) image = in.raw();
-  if (const auto status = in.status(); !status) return status.error();
-  if (count != 1) return Error{Errc::parse, "expected one image in it, not " + std::to_string(count)};
-  if (const auto known = check_members(image); !known) return known.error();
-  return wire::decode<References>(image, "manifest.json", kTarImage);
+  const auto image = only_image(text, "manifest.json");
+  if (!image) return image.error();
+  return decode_exactly<References>(*image, "manifest.json", kTarImage);
+}
+
+Result<std::vector<std::string>> decode_tar_index(std::string_view text) {
+  const auto images = decode_exactly<std::string_view>(text, "index.json", kIndex);
+  if (!images) return images.error();
+  const auto image = only_image(*images, "index.json");
+  if (!image) return image.error();
+  return decode_exactly<References>(*image, "index.json", kIndexImage);
 }
 
 void Progress::take(std::string_view bytes) {

@@ -29,6 +29,9 @@ Result<bool> decode_exec_running(std::string_view answer);
 // The references of the one image in the manifest.json of a tar of images. Errc::parse where there are more images, and
 // for members that are none of such a manifest's: an engine may read one that is spelt otherwise as one of them.
 Result<std::vector<std::string>> decode_tar_manifest(std::string_view text);
+// The same of index.json, which newer tars have besides, and newer engines read instead. Its descriptor is of
+// https://github.com/opencontainers/image-spec; at most one reference.
+Result<std::vector<std::string>> decode_tar_index(std::string_view text);
 // What an engine says while it loads or pulls: a JSON object a line, of which the longest are not looked at.
 class Progress {
  public:

@@ -26,6 +26,7 @@ constexpr std::size_t kMaxManifest = std::size_t{1} << 20;
 constexpr std::size_t kMaxLongHeader = std::size_t{64} << 10;
 constexpr std::size_t kMaxEntries = 100'000;
 constexpr std::string_view kManifest = "manifest.json";
+constexpr std::string_view kIndex = "index.json";
 
 using Block = std::array<char, kBlock>;
 
@@ -125,7 +126,7 @@ Result<std::optional<Entry>> Tar::read_header() {
 }
 
 Result<std::string> Tar::contents(const Entry& entry, std::size_t most) const {
-  if (entry.size > most) return damaged("'" + std::string(kManifest) + "' or a header in it is too large");
+  if (entry.size > most) return damaged("a file or a header in it is too large");
   std::string text(static_cast<std::size_t>(entry.size), '\0');
   if (auto done = read(text.data(), text.size(), data_); !done) return done.error();
   return text;
@@ -195,26 +196,44 @@ std::filesystem::path place_of(const std::string& name) {
   return path.has_filename() ? path : path.parent_path();
 }
 
+// What says which images are in the tar.
+struct Lists {
+  std::optional<std::string> manifest{};
+  std::optional<std::string> index{};
+};
+
+Status take_list(const Tar& tar, const Entry& entry, std::optional<std::string>& list,
+                 const std::filesystem::path& place) {
+  const bool is_file = entry.type == '0' || entry.type == '\0';
+  if (list || !is_file || place.parent_path() != "/") return damaged("it has another " + place.filename().string());
+  auto text = tar.contents(entry, kMaxManifest);
+  if (!text) return text.error();
+  list = std::move(*text);
+  return Unit{};
+}
+
 // All of the tar is looked at: where a file is there twice the later one counts.
-Result<std::string> read_manifest(Tar& tar) {
-  std::optional<std::string> manifest;
+Result<Lists> read_lists(Tar& tar) {
+  Lists lists;
   for (;;) {
     const auto entry = tar.next();
     if (!entry) return entry.error();
     if (!*entry) break;
     const auto place = place_of((*entry)->name);
-    if (place.filename() != kManifest) continue;
-    const bool is_file = (*entry)->type == '0' || (*entry)->type == '\0';
-    if (manifest || !is_file || place.parent_path() != "/") return damaged("it has another 'manifest.json'");
-    auto text = tar.contents(**entry, kMaxManifest);
-    if (!text) return text.error();
-    manifest = std::move(*text);
+    const bool is_manifest = place.filename() == kManifest;
+    if (!is_manifest && place.filename() != kIndex) continue;
+    if (auto taken = take_list(tar, **entry, is_manifest ? lists.manifest : lists.index, place); !taken) {
+      return taken.error();
+    }
   }
-  if (!manifest) return damaged("it has no 'manifest.json', as `docker save` writes it");
-  return std::move(*manifest);
+  if (!lists.manifest) return damaged("it has no 'manifest.json', as `docker save` writes it");
+  return lists;
 }
 
-std::string joined(const std::vector<std::string>& references) {
+using References = std::vector<std::string>;
+
+std::string joined(const References& references) {
+  if (references.empty()) return "one without a name";
   constexpr std::size_t kMost = 5;
   std::string text;
   for (std::size_t i = 0; i < std::min(references.size(), kMost); ++i) {
@@ -231,18 +250,20 @@ Result<std::string> reference_in(const std::string& path, const PackageKey& key,
   if (!file || ::fstat(file->get(), &facts) != 0) return Error{Errc::io, file ? "fstat" : file.error().message};
   Tar tar(std::move(*file), static_cast<std::uint64_t>(facts.st_size));
   const auto say = [&path](const Error& error) { return Error{error.code, "'" + path + "': " + error.message}; };
-  const auto text = read_manifest(tar);
-  if (!text) return say(text.error());
-  auto references = decode_tar_manifest(*text);
-  if (!references) return say(references.error());
-  const auto is = [&references](const std::string& wanted) {
-    const std::string& one = references->front();
-    return one == wanted || one.ends_with("/" + wanted);
-  };
+  const auto lists = read_lists(tar);
+  if (!lists) return say(lists.error());
+  const auto named = decode_tar_manifest(*lists->manifest);
+  const auto indexed = lists->index ? decode_tar_index(*lists->index) : Result<References>(References());
+  if (!named || !indexed) return say(named ? indexed.error() : named.error());
   const std::string wanted = image_of(key);
-  if (references->size() == 1 && (is(wanted) || (is_old && is(image_of(key.name))))) return references->front();
-  return say(damaged("expected image '" + wanted + "' alone in it, not " +
-                     (references->empty() ? "one without a name" : joined(*references))));
+  const auto is_known = [&](const std::string& one) {
+    const auto is = [&one](const std::string& name) { return one == name || one.ends_with("/" + name); };
+    return is(wanted) || (is_old && is(image_of(key.name)));
+  };
+  const auto is_tag = [&named](const std::string& one) { return named->front().ends_with(":" + one); };
+  const bool is_named = named->size() == 1 && is_known(named->front());
+  if (is_named && (indexed->empty() || is_known(indexed->front()) || is_tag(indexed->front()))) return named->front();
+  return say(damaged("expected image '" + wanted + "' alone in it, not " + joined(is_named ? *indexed : *named)));
 }
 
 }  // namespace hakuriver::container

@@ -11,7 +11,7 @@ namespace hakuriver::container {
 // The reference of the one image in the tar, which is one of the package: "hakuriver/NAME:VERSION", also behind a
 // registry, or NAME:base instead where `is_old`. Errc::parse where the file is no such tar, holds more images or
 // others, or could hold some that do not show: an engine would put them in the place of those that the node has. Only
-// the headers are read and `manifest.json`, as `docker save` and `podman save` write it:
+// the headers are read, `manifest.json` and `index.json`, as `docker save` and `podman save` write them:
 // https://github.com/moby/docker-image-spec. Compressed tars are none.
 Result<std::string> reference_in(const std::string& path, const PackageKey& key, bool is_old);
 

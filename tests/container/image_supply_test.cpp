@@ -156,6 +156,15 @@ TEST_CASE("a package holds its one image, or the engine never sees it") {
   const std::string good = manifest_of("\"hakuriver/box:7\"");
   const std::string base = manifest_of("\"python:3.12\"");
   const std::string record = "22 path=manifest.json\n";
+  const auto index = [](const std::string& images) {
+    return tar_entry("index.json", R"({"schemaVersion":2,"manifests":[)" + images + "]}");
+  };
+  const auto indexed = [](const std::string& key, const std::string& name) {
+    return R"({"mediaType":"m","digest":"sha256:0","size":1,"annotations":{")" + key + "\":\"" + name + "\"}}";
+  };
+  const std::string full = "io.containerd.image.name";
+  const std::string other = indexed(full, "docker.io/library/python:3.12");
+  const std::string ours = indexed(full, "docker.io/hakuriver/box:7");
   struct Row {
     std::string tar;
     bool is_old;
@@ -168,24 +177,32 @@ TEST_CASE("a package holds its one image, or the engine never sees it") {
       {tar_entry("L", std::string("manifest.json", 14), 'L') + tar_entry("x", good), false, ""},
       {tar_entry("P", record, 'x') + tar_entry("x", good), false, ""},
       {tar_entry("G", "9 a=bcd\n", 'g') + manifest(good), false, ""},
+      {manifest(good) + index(ours), false, ""},
+      {manifest(good) + index(indexed("org.opencontainers.image.ref.name", "7")), false, ""},
+      {manifest(good) + index(R"({"mediaType":"m","digest":"sha256:0","size":1})"), false, ""},
+      {manifest(good) + index(other), false, "not 'docker.io/library/python:3.12'"},
+      {manifest(good) + index(ours + "," + other), false, "expected one image in 'index.json', not 2"},
+      {manifest(good) + index(indexed("org.opencontainers.image.ref.name", "python:3.12")), false, "'python:3.12'"},
+      {manifest(good) + index(ours) + index(other), false, "it has another index.json"},
+      {index(ours), false, "it has no 'manifest.json'"},
       {tar_of("hakuriver/box:base"), false, "expected image 'hakuriver/box:7' alone in it, not 'hakuriver/box:base'"},
       {tar_of("hakuriver/other:7"), true, "alone in it, not 'hakuriver/other:7'"},
       {tar_of("nothakuriver/box:7"), false, "alone in it, not 'nothakuriver/box:7'"},
       {manifest(manifest_of("\"hakuriver/box:7\",\"python:3.12\"")), false, "'hakuriver/box:7', 'python:3.12'"},
       {manifest(manifest_of("")), false, "not one without a name"},
       {manifest("[" + good.substr(1, good.size() - 2) + "," + base.substr(1)), false,
-       "expected one image in it, not 2"},
-      {manifest("[]"), false, "expected one image in it, not 0"},
+       "expected one image in 'manifest.json', not 2"},
+      {manifest("[]"), false, "expected one image in 'manifest.json', not 0"},
       {manifest("{}"), false, "manifest.json"},
       {manifest(R"([{"Config":"1","RepoTags":["hakuriver/box:7"],"repotags":["python:3.12"],"Layers":[]}])"), false,
        "no member 'repotags'"},
       {manifest(R"([{"Config":"1","RepoTags":["hakuriver/box:7"],"RepoTags":["python:3.12"],"Layers":[]}])"), false,
        "once"},
-      {manifest(good) + manifest(base), false, "it has another 'manifest.json'"},
-      {manifest(good) + tar_entry("./x/../manifest.json", base), false, "it has another 'manifest.json'"},
-      {manifest(good) + tar_entry("P", record, 'x') + tar_entry("y", base), false, "it has another 'manifest.json'"},
+      {manifest(good) + manifest(base), false, "it has another manifest.json"},
+      {manifest(good) + tar_entry("./x/../manifest.json", base), false, "it has another manifest.json"},
+      {manifest(good) + tar_entry("P", record, 'x') + tar_entry("y", base), false, "it has another manifest.json"},
       {manifest(good) + tar_entry("self", "", '2') + tar_entry("self/manifest.json", base), false, "another"},
-      {tar_entry("manifest.json", "", '2'), false, "it has another 'manifest.json'"},
+      {tar_entry("manifest.json", "", '2'), false, "it has another manifest.json"},
       {tar_entry("repositories", "{}"), false, "it has no 'manifest.json'"},
       {"", false, "it has no 'manifest.json'"},
       {std::string(512, 'x'), false, "it is no tar"},
