@@ -175,7 +175,7 @@ Result<int> package_environment(const DockerOrder& order, const DockerProgram& d
                                 Streams streams) {
   const HeldInterrupt interrupt;
   const auto container = docker.inspect(order.name);
-  if (!container) return container.error();
+  if (!container) return interrupt.is_there() ? Result<int>(exit_of_signal(SIGINT)) : container.error();
   auto packaging = Packaging::begin(packages, order.name, utc_now());
   if (!packaging) return packaging.error();
   const std::string image = image_of(packaging->key());

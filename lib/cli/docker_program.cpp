@@ -38,7 +38,9 @@ void report(const DockerOrder& order, Streams streams, const std::string& state)
 // What tasks see as /shared, which all users may write to.
 Result<std::string> make_shared_data(const Config& config) {
   const std::string& shared = config.paths.shared_dir;
+  const bool is_new = ::access(shared.c_str(), F_OK) != 0;
   if (auto made = platform::create_private_directory(shared); !made) return made.error();
+  if (is_new) ::chmod(shared.c_str(), 0755);
   if (shared == "/shared") return shared;
   std::string path = shared + "/shared_data";
   if (::mkdir(path.c_str(), 0777) == 0) {

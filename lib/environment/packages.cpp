@@ -131,10 +131,13 @@ Status Packages::check_directory() const {
 }
 
 Status Packages::make_directory() const {
-  for (auto slash = directory_.find('/', 1);; slash = directory_.find('/', slash + 1)) {
-    if (auto made = make_public_directory(directory_.substr(0, slash)); !made) return made;
-    if (slash == std::string::npos) return check_directory();
+  // What is further above may be somebody's home, with more in it than this.
+  const std::string shared = parent_of(directory_);
+  if (auto made = platform::create_private_directory(parent_of(shared)); !made) return made;
+  for (const auto& path : {shared, directory_}) {
+    if (auto made = make_public_directory(path); !made) return made;
   }
+  return check_directory();
 }
 
 Result<std::vector<Package>> Packages::list(const std::string& name) const {

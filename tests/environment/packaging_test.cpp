@@ -109,14 +109,15 @@ TEST_CASE("a current version that cannot be written fails the packaging before t
 
 TEST_CASE("what is packaged can be read by every user, whatever the mask of the packager") {
   const ScratchDirectory directory;
-  const Packages packages(directory / "shared/packages");
+  const Packages packages(directory / "home/shared/packages");
   const mode_t before = ::umask(077);
   const auto made = package(packages, "x");
   ::umask(before);
   REQUIRE(made);
   using std::filesystem::perms;
   const auto mode = [](const std::string& path) { return std::filesystem::status(path).permissions(); };
-  CHECK(mode(directory / "shared") == static_cast<perms>(0755));
+  CHECK(mode(directory / "home") == static_cast<perms>(0700));
+  CHECK(mode(directory / "home/shared") == static_cast<perms>(0755));
   CHECK(mode(packages.directory()) == static_cast<perms>(0755));
   for (const auto& path :
        {packages.tar_path(made->key), packages.manifest_path(made->key), packages.current_path("a")}) {
