@@ -162,6 +162,32 @@ class Environments(unittest.TestCase):
         tar.write_bytes(content)
         self.assertEqual(self.output(task), "whole\n")
 
+    def put_old(self, name, *images):
+        """A package without a manifest that holds these images of the packager's."""
+        self.packager.docker("save", "--output", str(self.packages / f"{name}-7.tar"), *images)
+
+    def test_a_package_that_would_replace_other_images_is_not_loaded(self):
+        self.packager.docker("tag", BASE, "hakuriver/greedy:7")
+        self.put_old("greedy", "hakuriver/greedy:7", BASE)
+        begin = time.time()
+        task = self.submit("greedy", "true")
+        self.cluster.wait_until(lambda: f"'{BASE}'" in str(self.cluster.status(task)), "the reason")
+        self.assertEqual(self.events("node2", "load", begin), [])
+        self.put_old("greedy", "hakuriver/greedy:7")
+        self.cluster.wait_for_status(task, "completed")
+
+    def test_a_package_that_podman_named_is_found_by_its_usual_name(self):
+        self.packager.docker("tag", BASE, "localhost/hakuriver/pods:7")
+        self.put_old("pods", "localhost/hakuriver/pods:7")
+        self.cluster.wait_for_status(self.submit("pods", "true"), "completed")
+
+    def test_a_directory_of_packages_that_everybody_can_fill_is_not_used(self):
+        version = self.make("open", "x")
+        self.addCleanup(self.packages.chmod, 0o755)
+        self.packages.chmod(0o777)
+        said = self.cluster.client("--container", f"open@{version}", "--", "true", check=4).stderr
+        self.assertIn(f"the directory of packages '{self.packages}' can be written to by everybody", said)
+
     def test_a_package_that_is_gone_fails_its_task(self):
         version = self.make("gone", "x")
         blocker = self.cluster.submit("--target", "node2", "--cores", "8", "--", "sleep", "1000")
@@ -175,10 +201,10 @@ class Environments(unittest.TestCase):
         self.assertEqual(status["exit_code"], 126)
 
     def test_a_task_that_waits_for_its_image_can_be_killed(self):
-        version = self.make("slow", "x")
+        self.make("slow", "x")
         runner = next((self.cluster.home / "runner-node2").glob("state/**/containers"))
         (runner / "images").mkdir(exist_ok=True, mode=0o700)
-        name = hashlib.sha256(f"hakuriver/slow:{version}".encode()).hexdigest()
+        name = hashlib.sha256(b"hakuriver/slow").hexdigest()
         with open(runner / "images" / f"{name}.lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             task = self.submit("slow", "true")
