@@ -126,8 +126,8 @@ Status Packages::check_directory() const {
   const std::string wrong = describe_untrusted(facts, above);
   if (wrong.empty()) return Unit{};
   const std::string users = ::geteuid() == 0 ? "root" : "root or user " + std::to_string(::geteuid());
-  return Error{Errc::conflict, "the directory of packages '" + path + "' " + wrong + ": expected one of " + users +
-                                   " that others cannot write to"};
+  return Error{Errc::conflict, "the directory of packages '" + path + "' " + wrong + ": expected a directory of " +
+                                   users + " that others cannot write to"};
 }
 
 Status Packages::make_directory() const {

@@ -225,6 +225,16 @@ TEST_CASE("a package holds its one image, or the engine never sees it") {
   }
 }
 
+TEST_CASE("a directory of packages that everybody can fill is the node's fault, and nothing of it is loaded") {
+  Place place;
+  place.put(tar_of("hakuriver/box:7"));
+  REQUIRE(::chmod(place.source.packages.c_str(), 0777) == 0);
+  CHECK(place.supply().error().code == Errc::conflict);
+  CHECK(place.node.said.empty());
+  REQUIRE(::chmod(place.source.packages.c_str(), 0755) == 0);
+  CHECK(place.supply());
+}
+
 TEST_CASE("what is no reference is refused in words, and asked of nobody") {
   Place place;
   place.source.package.clear();
