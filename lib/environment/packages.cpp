@@ -270,7 +270,11 @@ Result<platform::FileLock> Packages::lock(const std::string& name) const {
 }
 
 Result<std::string> pin_container(const Packages& packages, const std::string& container) {
-  if (container.empty() || is_image_reference(container)) return container;
+  if (container.empty()) return container;
+  if (is_image_reference(container)) {
+    if (is_wellformed_reference(container)) return container;
+    return Error{Errc::invalid_argument, "container '" + container + "' is not an image's name such as python:3.12"};
+  }
   if (container.find('@') != std::string::npos) {
     const auto key = parse_package(container);
     if (!key) return Error{Errc::invalid_argument, "container '" + container + "': expected NAME@VERSION"};

@@ -128,8 +128,8 @@ TEST_CASE("a submission that is made again is the same one, though its version i
 TEST_CASE("a version that is not there is refused in one line") {
   const PinningHost host;
   host.package(7);
-  for (const auto& [container, status] :
-       {std::pair{"box@8", 404}, std::pair{"box@x", 422}, std::pair{"other@7", 404}, std::pair{"No-Name", 422}}) {
+  for (const auto& [container, status] : {std::pair{"box@8", 404}, std::pair{"box@x", 422}, std::pair{"other@7", 404},
+                                          std::pair{"No-Name", 422}, std::pair{"../x:y", 422}}) {
     const auto reply = host.ask("POST", "/submit", json{{"command", "x"}, {"container_name", container}}.dump());
     CHECK(reply.status == status);
     CHECK(reply.body.find(container) != std::string::npos);
