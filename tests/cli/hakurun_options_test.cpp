@@ -233,9 +233,9 @@ TEST_CASE("the cluster's tasks may be in containers, apart and another user's") 
   const std::vector<std::pair<const char*, const char*>> slips = {
       {"--container=", "--container: expected a name, or NULL for the node itself"},
       {"--user=a b", "--user: 'a b' is not a user's name"}};
-  for (const auto& [option, line] : slips) {
-    CAPTURE(option);
-    CHECK(parse({"--to", "cluster", option, "command"}).error().message == line);
+  for (const auto& slip : slips) {
+    CAPTURE(slip.first);
+    CHECK(parse({"--to", "cluster", slip.first, "command"}).error().message == slip.second);
   }
   CHECK(!parse({"--to", "cluster", "--mount=/a", "command"}));
   CHECK(parse({"--to", "cluster", "--container=NULL", "--mount=/a:/b", "command"}).error().message ==
@@ -275,9 +275,9 @@ TEST_CASE("the cluster gets what is its, and nothing that means this machine") {
       {"--timeout=200%", "--timeout: with --to cluster expected a time such as 30s: its nodes do not know the median"},
       {"--timeout=3651d", "--timeout: with --to cluster expected at most 3650d"},
       {"--nice=-1", "--nice: with --to cluster expected 0 to 19: no task gets more than its node"}};
-  for (const auto& [option, line] : local_only) {
-    CAPTURE(option);
-    CHECK(parse({"--to", "cluster", option, "command"}).error().message == line);
+  for (const auto& refused : local_only) {
+    CAPTURE(refused.first);
+    CHECK(parse({"--to", "cluster", refused.first, "command"}).error().message == refused.second);
   }
   const std::vector<std::vector<const char*>> slips = {{"--target", ""},  {"--target", "node1:x"}, {"--cores", ""},
                                                        {"--cores", "-1"}, {"--memory", ""},        {"--memory", "8X"}};
