@@ -79,6 +79,9 @@ inline std::optional<PackageKey> parse_package_file(std::string_view file) {
   return environment_detail::parse_key(file.substr(0, file.size() - kEnd.size()), '-');
 }
 inline std::string package_file(const PackageKey& key) { return key.name + "-" + std::to_string(key.version) + ".tar"; }
+inline std::string manifest_file(const PackageKey& key) {
+  return key.name + "-" + std::to_string(key.version) + ".json";
+}
 
 // Whether a submission's container is an image of a registry.
 inline bool is_image_reference(std::string_view container) noexcept {

@@ -24,7 +24,7 @@ bool is_left_over(std::string_view file, const std::string& name) {
     const auto written = without(file.substr(1), kPart);
     const auto manifest = without(written, ".json");
     const auto key = parse_package_file(manifest.empty() ? std::string(written) : std::string(manifest) + ".tar");
-    return written == name + ".current" || written == newest_file(name) || (key && key->name == name);
+    return written == current_file(name) || written == newest_file(name) || (key && key->name == name);
   }
   return false;
 }

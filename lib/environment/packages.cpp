@@ -91,10 +91,8 @@ Result<std::optional<std::uint64_t>> read_current(const std::string& path) {
 
 }  // namespace
 
-std::string newest_file(const std::string& name) { return "." + name + ".newest"; }
-
 Status write_part(const std::string& directory, const std::string& file, std::string_view contents) {
-  const std::string temporary = directory + "/." + file + ".part";
+  const std::string temporary = directory + "/" + part_of(file);
   auto written = write_synced(temporary, contents);
   if (!written) ::unlink(temporary.c_str());
   return written;
@@ -102,17 +100,13 @@ Status write_part(const std::string& directory, const std::string& file, std::st
 
 Status rename_part(const std::string& directory, const std::string& file) {
   const std::string path = directory + "/" + file;
-  if (std::rename((directory + "/." + file + ".part").c_str(), path.c_str()) != 0) return system_error(path, errno);
+  if (std::rename((directory + "/" + part_of(file)).c_str(), path.c_str()) != 0) return system_error(path, errno);
   return Unit{};
 }
 
 Status replace_file(const std::string& directory, const std::string& file, std::string_view contents) {
   if (auto written = write_part(directory, file, contents); !written) return written;
   return rename_part(directory, file);
-}
-
-std::string Packages::manifest_path(const PackageKey& key) const {
-  return directory_ + "/" + key.name + "-" + std::to_string(key.version) + ".json";
 }
 
 Status Packages::check_directory() const {
@@ -237,7 +231,7 @@ Status Packages::make_current(const PackageKey& key) const {
   const auto held = lock(key.name);
   if (!held) return held.error();
   if (auto found = find(key); !found) return found;
-  return replace_file(directory_, key.name + ".current", std::to_string(key.version) + "\n");
+  return replace_file(directory_, current_file(key.name), std::to_string(key.version) + "\n");
 }
 
 Status Packages::remove(const PackageKey& key, bool is_last_too) const {

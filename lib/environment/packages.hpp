@@ -24,6 +24,11 @@ namespace hakuriver::environment {
 // More files than this in the directory are Errc::limit.
 inline constexpr std::size_t kMaxFiles = 100'000;
 
+inline std::string current_file(const std::string& name) { return name + ".current"; }
+inline std::string newest_file(const std::string& name) { return "." + name + ".newest"; }
+// What a file is called while it is written.
+inline std::string part_of(const std::string& file) { return "." + file + ".part"; }
+
 struct Package {
   PackageKey key{};
   std::uint64_t size = 0;  // of the tar, in bytes
@@ -35,8 +40,8 @@ class Packages {
 
   const std::string& directory() const noexcept { return directory_; }
   std::string tar_path(const PackageKey& key) const { return directory_ + "/" + package_file(key); }
-  std::string manifest_path(const PackageKey& key) const;
-  std::string current_path(const std::string& name) const { return directory_ + "/" + name + ".current"; }
+  std::string manifest_path(const PackageKey& key) const { return directory_ + "/" + manifest_file(key); }
+  std::string current_path(const std::string& name) const { return directory_ + "/" + current_file(name); }
 
   // Good where only those decide what is in the directory whom everybody trusts, and where there is none: it is no
   // link, it belongs to root, to this process's user or to whom the directory above belongs, and others cannot write to
@@ -88,7 +93,5 @@ Status replace_file(const std::string& directory, const std::string& file, std::
 // Its two halves.
 Status write_part(const std::string& directory, const std::string& file, std::string_view contents);
 Status rename_part(const std::string& directory, const std::string& file);
-
-std::string newest_file(const std::string& name);
 
 }  // namespace hakuriver::environment

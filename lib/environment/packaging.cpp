@@ -16,14 +16,12 @@
 namespace hakuriver::environment {
 namespace {
 
-constexpr std::string_view kPart = ".part";
-
 Error system_error(const std::string& path) {
   return {Errc::io, "'" + path + "': " + std::generic_category().message(errno)};
 }
 
 std::string temporary_of(const Packages& packages, const PackageKey& key) {
-  return packages.directory() + "/." + package_file(key) + std::string(kPart);
+  return packages.directory() + "/" + part_of(package_file(key));
 }
 
 Status sync_directory(const std::string& path) {
@@ -91,10 +89,9 @@ Status Packaging::publish(const Manifest& manifest, const StepWatcher& watch) co
   const std::string& directory = packages_.directory();
   const std::string path = packages_.tar_path(key_);
   if (auto told = watch("manifest"); !told) return told;
-  const std::string manifest_file = key_.name + "-" + std::to_string(key_.version) + ".json";
-  if (auto written = replace_file(directory, manifest_file, encode_manifest(manifest)); !written) return written;
+  if (auto written = replace_file(directory, manifest_file(key_), encode_manifest(manifest)); !written) return written;
   const std::string version = std::to_string(key_.version) + "\n";
-  const std::string current = key_.name + ".current";
+  const std::string current = current_file(key_.name);
   if (auto written = write_part(directory, current, version); !written) return written;
   if (auto told = watch("rename"); !told) return told;
   if (std::rename(temporary_of(packages_, key_).c_str(), path.c_str()) != 0) return system_error(path);

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -378,7 +379,6 @@ class Terminal:
     def __init__(self, descriptor):
         self.descriptor = descriptor
         self.shown = ""
-        os.set_blocking(descriptor, False)
 
     def type(self, text, test):
         """Once it shows a prompt, or at once."""
@@ -391,10 +391,8 @@ class Terminal:
         end = time.monotonic() + PATIENCE
         while text not in self.shown:
             test.assertLess(time.monotonic(), end, f"no '{text}' in {self.shown!r}")
-            try:
+            if select.select([self.descriptor], [], [], 1)[0]:
                 self.shown += os.read(self.descriptor, 65536).decode(errors="replace")
-            except BlockingIOError:
-                time.sleep(0.02)
 
 
 class TwoDaemons(Cluster):
