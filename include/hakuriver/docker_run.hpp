@@ -1,9 +1,11 @@
-// Command lines of `docker run`, and of `podman run`, which takes the same words.
+// Command lines of `docker create`, and of `podman create`, which takes the same words.
 //
 //   Container container{.name = "hakuriver-task-7", .image = "hakuriver/my-env:base", .millicores = 2000};
-//   build_docker_run({}, container, {"python", "a b.py"})
-//     -> docker run --detach --name=hakuriver-task-7 --init --network=host --cap-add=SYS_NICE --cpus=2
+//   build_docker_create({}, container, {"python", "a b.py"})
+//     -> docker create --name=hakuriver-task-7 --init --network=host --cap-add=SYS_NICE --cpus=2
 //        --ulimit=core=0 --pull=never --log-driver=none hakuriver/my-env:base python "a b.py"
+//
+// `docker run` would make and start in one: whoever lost its answer would not know whether the command has begun.
 //
 // Variables are passed by name: their values are those of the client's own environment, for a command line can be read
 // by everybody on a machine.
@@ -29,6 +31,12 @@ struct Mount {
   bool read_only = false;
   bool operator==(const Mount&) const = default;
 };
+
+// Whether the path is the directory or in it, by name. Both are absolute, without "..", and end in no slash but that of
+// the root.
+inline bool is_below(const std::string& path, const std::string& directory) {
+  return directory == "/" || path == directory || path.starts_with(directory + "/");
+}
 
 // How the client program is called.
 struct DockerClient {
@@ -135,35 +143,25 @@ inline void add_world(Argv& argv, const Container& container) {
   if (!container.variable_file.empty()) argv.push_back("--env-file=" + container.variable_file);
 }
 
-inline Argv build(const DockerClient& client, const Argv& verb, const Container& container, const Argv& command) {
+}  // namespace docker_run_detail
+
+// Makes a container, which `docker start NAME` starts, and prints its id. The container stays when it has ended, so
+// that it can be asked how.
+inline Argv build_docker_create(const DockerClient& client, const Container& container, const Argv& command) {
   Argv argv = client.in_front;
   argv.push_back(client.program);
   if (!client.host.empty()) argv.push_back("--host=" + client.host);
-  argv.insert(argv.end(), verb.begin(), verb.end());
-  argv.push_back("--name=" + container.name);
+  argv.insert(argv.end(), {"create", "--name=" + container.name});
   for (const auto& [name, value] : container.labels) argv.push_back("--label=" + name + "=" + value);
   argv.insert(argv.end(), {"--init", "--network=" + container.network});
-  add_rights(argv, container);
-  add_limits(argv, container);
-  add_world(argv, container);
+  docker_run_detail::add_rights(argv, container);
+  docker_run_detail::add_limits(argv, container);
+  docker_run_detail::add_world(argv, container);
   argv.insert(argv.end(), {"--ulimit=core=0", "--pull=never", "--log-driver=none"});
   if (container.entrypoint) argv.push_back("--entrypoint=" + *container.entrypoint);
   argv.push_back(container.image);
   argv.insert(argv.end(), command.begin(), command.end());
   return argv;
-}
-
-}  // namespace docker_run_detail
-
-// Starts a container in the background; the client ends when the command was started, and prints the container's id.
-// The container stays when it has ended, so that it can be asked how.
-inline Argv build_docker_run(const DockerClient& client, const Container& container, const Argv& command) {
-  return docker_run_detail::build(client, {"run", "--detach"}, container, command);
-}
-
-// The same container, which `docker start NAME` starts.
-inline Argv build_docker_create(const DockerClient& client, const Container& container, const Argv& command) {
-  return docker_run_detail::build(client, {"create"}, container, command);
 }
 
 }  // namespace v1

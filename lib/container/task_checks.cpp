@@ -28,10 +28,6 @@ Error missing(const Mount& mount) {
   return {Errc::not_found, "mount '" + mount.source + "': there is no such file or directory on this node"};
 }
 
-bool is_below(const std::string& path, const std::string& directory) {
-  return directory == "/" || path == directory || path.starts_with(directory + "/");
-}
-
 // Of an open file, whatever led to it: proc(5), /proc/PID/fd.
 std::string path_of(int file) {
   std::error_code failed;

@@ -96,10 +96,6 @@ bool is_of_node(const Containers& containers, std::string_view name) {
              containers.node_variables.end();
 }
 
-bool is_below(const std::string& path, const std::string& directory) {
-  return directory == "/" || path == directory || path.starts_with(directory + "/");
-}
-
 std::string normal(const std::string& path) {
   std::string text = std::filesystem::path(path).lexically_normal().string();
   while (text.size() > 1 && text.back() == '/') text.pop_back();

@@ -45,8 +45,8 @@ void fill_defaults(SubmitRequest& request, const PeopleOptions& options) {
 
 bool is_allowed(const std::vector<std::string>& directories, const std::string& path) {
   const auto holds = [&path](std::string directory) {
-    while (directory.ends_with('/')) directory.pop_back();
-    return path == directory || path.starts_with(directory + "/");
+    while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
+    return is_below(path, directory);
   };
   const bool climbs = (path + "/").find("/../") != std::string::npos;
   return !climbs && std::any_of(directories.begin(), directories.end(), holds);
