@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -64,12 +66,17 @@ TEST_CASE("who asks while the files do not answer is told so, with those that wa
 TEST_CASE("nobody waits for files that hang, and nobody is told of them afterwards") {
   std::promise<void> open;
   const HangingPin pin{.gate = open.get_future().share()};
-  bool is_told = false;
+  const auto called = pin.called;
+  std::promise<void> ended;  // of the lane's thread, which keeps the last copy
+  std::shared_ptr<void> last(nullptr, [&ended](void*) { ended.set_value(); });
+  std::atomic<bool> is_told = false;
   {
-    PinLane lane(pin);
+    PinLane lane([pin, kept = last](const std::string& container) { return pin(container); });
     lane.ask("first", [&is_told](const Result<std::string>&) { is_told = true; });
-    pin.called->get_future().wait();
+    called->get_future().wait();
   }
+  last.reset();
   open.set_value();
+  ended.get_future().wait();
   CHECK(!is_told);
 }
