@@ -244,6 +244,11 @@ std::vector<Descriptor> Cgroup::entrances() const {
   return entrances;
 }
 
+Descriptor Cgroup::birthplace() const {
+  if (directories_.empty() || !is_unified()) return Descriptor();
+  return Descriptor(::open(directories_.front().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
 std::vector<pid_t> Cgroup::processes() const {
   std::vector<pid_t> pids;
   for (const auto& directory : directories_) gather_processes(directory, kMaxDepth, pids);

@@ -67,6 +67,9 @@ class Cgroup {
   // opened.
   std::vector<Descriptor> entrances() const;
 
+  // Its directory, for clone3(2) to make a process in it; none with version 1, which cannot.
+  Descriptor birthplace() const;
+
   // Those that live in it or below it, each once.
   std::vector<pid_t> processes() const;
   bool holds(pid_t pid) const;

@@ -20,6 +20,7 @@ constexpr timespec kNap{0, 1'000'000};
 
 Status run_in(const Cgroup& cgroup, const std::string& program) {
   const auto entrances = cgroup.entrances();
+  const auto birthplace = cgroup.birthplace();
   if (entrances.empty()) return io_error("entering a cgroup", errno);
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return io_error("/dev/null", errno);
@@ -31,6 +32,7 @@ Status run_in(const Cgroup& cgroup, const std::string& program) {
   plan.environment = environment;
   plan.input = plan.output = plan.error = null.get();
   for (const auto& entrance : entrances) plan.cgroups.push_back(entrance.get());
+  plan.birthplace = birthplace.get();
   Spawned spawned;
   Spawner spawner;
   const auto failure = spawner.spawn_with_signals_blocked(plan, spawned);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/mempolicy.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -37,8 +38,50 @@ constexpr std::size_t kBitsPerWord = sizeof(unsigned long) * 8;
 // Shared with the child, which runs in the same memory while the caller stands still.
 struct Call {
   const SpawnPlan* plan;
+  bool is_in_cgroup;
   SpawnFailure failure;
 };
+
+// The C library has no wrapper for clone3, and a child on a stack of its own cannot return from one in C. -1 with
+// errno.
+long clone3_and_run(clone_args& arguments, int (*run)(void*), void* argument) {
+  long result = -ENOSYS;
+#if defined(__x86_64__)
+  asm volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xorl %%ebp, %%ebp\n\t"  // the outermost frame
+      "movq %[argument], %%rdi\n\t"
+      "callq *%[run]\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "0"(SYS_clone3), "D"(&arguments), "S"(sizeof arguments), [run] "r"(run), [argument] "r"(argument)
+      : "rcx", "r11", "cc", "memory");
+#elif defined(__aarch64__)
+  register long number asm("x8") = SYS_clone3;
+  register long first asm("x0") = reinterpret_cast<long>(&arguments);
+  register long second asm("x1") = sizeof arguments;
+  asm volatile(
+      "svc #0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, #0\n\t"  // the outermost frame
+      "mov x0, %[argument]\n\t"
+      "blr %[run]\n\t"
+      "brk #0\n"
+      "1:"
+      : "+r"(first)
+      : "r"(number), "r"(second), [run] "r"(run), [argument] "r"(argument)
+      : "cc", "memory");
+  result = first;
+#else
+  static_cast<void>(arguments), static_cast<void>(run), static_cast<void>(argument);
+#endif
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
 
 bool place(int from, int to) { return from < 0 || ::dup2(from, to) >= 0; }
 
@@ -99,9 +142,9 @@ void unblock_signals() {
 }
 
 // Only async-signal-safe calls from here on: no allocation, no locks. Returns where it gave up.
-SpawnStep run_child(const SpawnPlan& plan) {
+SpawnStep run_child(const SpawnPlan& plan, bool is_in_cgroup) {
   for (const int cgroup : plan.cgroups) {
-    if (::write(cgroup, "0", 1) != 1) return SpawnStep::cgroup;
+    if (!is_in_cgroup && ::write(cgroup, "0", 1) != 1) return SpawnStep::cgroup;
   }
   if (::setsid() < 0) return SpawnStep::session;
   if (!place_descriptors(plan)) return SpawnStep::descriptors;
@@ -119,7 +162,7 @@ SpawnStep run_child(const SpawnPlan& plan) {
 
 int child(void* argument) {
   auto& call = *static_cast<Call*>(argument);
-  const SpawnStep step = run_child(*call.plan);
+  const SpawnStep step = run_child(*call.plan, call.is_in_cgroup);
   call.failure = SpawnFailure{step, errno};
   ::_exit(127);
 }
@@ -142,12 +185,27 @@ void await_end(pid_t pid) {
 Spawner::Spawner() : stack_(std::make_unique<std::byte[]>(kStackBytes)) {}
 
 std::optional<SpawnFailure> Spawner::spawn(const SpawnPlan& plan, Spawned& spawned) {
-  Call call{&plan, {}};
+  Call call{&plan, plan.birthplace >= 0, {}};
   int pidfd = -1;
-  auto top = reinterpret_cast<std::uintptr_t>(stack_.get() + kStackBytes);
-  top -= top % 16;  // as the ABI wants it
-  const pid_t pid = HAKURIVER_CLONE(child, reinterpret_cast<void*>(top), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                                    &call, &pidfd);
+  const auto bottom = reinterpret_cast<std::uintptr_t>(stack_.get());
+  const std::uintptr_t top = (bottom + kStackBytes) & ~std::uintptr_t{15};  // as the ABI wants it
+  constexpr int kFlags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+  pid_t pid = -1;
+  if (call.is_in_cgroup) {
+    clone_args arguments{};
+    arguments.flags = kFlags | CLONE_INTO_CGROUP;
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    arguments.stack = bottom;
+    arguments.stack_size = top - bottom;
+    arguments.cgroup = static_cast<std::uint64_t>(plan.birthplace);
+    pid = static_cast<pid_t>(clone3_and_run(arguments, child, &call));
+  }
+  // Linux before 5.7 cannot, and what filters system calls may not let it: then the child goes there itself.
+  if (pid < 0) {
+    call.is_in_cgroup = false;
+    pid = HAKURIVER_CLONE(child, reinterpret_cast<void*>(top), kFlags | SIGCHLD, &call, &pidfd);
+  }
   if (pid < 0) return SpawnFailure{SpawnStep::clone, errno};
   Descriptor descriptor(pidfd);
   if (call.failure.error != 0) {

@@ -42,8 +42,11 @@ struct SpawnPlan {
   int input = -1;                      // these three become 0, 1 and 2; -1: the caller's
   int output = -1;
   int error = -1;
-  int extra = -1;                      // becomes 3; -1: nothing from 3 up stays open
-  std::vector<int> cgroups;            // files that put whoever writes "0" into a cgroup
+  int extra = -1;            // becomes 3; -1: nothing from 3 up stays open
+  std::vector<int> cgroups;  // files that put whoever writes "0" into a cgroup
+  // The directory of the one cgroup that `cgroups` stand for, where it is of version 2: the child is made in it, as
+  // whoever goes there later waits for a grace period of the kernel, 10 ms and more on an idle machine. -1: none.
+  int birthplace = -1;
   const rlimit* open_files = nullptr;  // null: the caller's
   bool unblock_signals = true;
   std::vector<unsigned long> cpu_mask;   // empty: the caller's

@@ -222,6 +222,7 @@ Outcome outcome_of_start_error(int error) {
 std::optional<StartFailure> Starter::start(const StartRequest& request, const Cgroup& cgroup, int report,
                                            Spawned& spawned) {
   const auto entrances = cgroup.entrances();
+  const auto birthplace = cgroup.birthplace();
   if (cgroup && entrances.empty())
     return node_fault(errno, std::string("entering its cgroup: ") + std::strerror(errno));
   const Descriptor output = create_output(request.stdout_path, request.user);
@@ -239,6 +240,7 @@ std::optional<StartFailure> Starter::start(const StartRequest& request, const Cg
   plan.output = output.get();
   plan.error = shared ? output.get() : error.get();
   for (const auto& entrance : entrances) plan.cgroups.push_back(entrance.get());
+  plan.birthplace = birthplace.get();
   auto failure = launch(request, std::move(plan), spawned);
   if (failure && failure->outcome.kind == OutcomeKind::never_started) {
     ::unlink(request.stdout_path.c_str());
