@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "launch/account.hpp"
+#include "systemd/manager_bus.hpp"
 #include "systemd/unit.hpp"
 #include "systemd/unit_processes.hpp"
 
@@ -124,6 +125,10 @@ std::string describe(const Options& options, const std::optional<launch::Account
 
 int finish(const Options& options) {
   UnitState state = read_unit_state(options);
+  if (options.is_scope() && !options.no_bus && state.is_known && !is_over(state)) {
+    stop_empty_scope(options);
+    state = read_unit_state(options);
+  }
   if (!state.is_known) return kNotYet;
   // With the process that stands for a unit goes the one who could be asked to end it, so that is done here.
   const bool is_alone = !options.is_scope() && state.main_pid != 0;

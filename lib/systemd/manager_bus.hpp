@@ -22,4 +22,9 @@ std::optional<UnitState> read_scope_state(const Options& options);
 // `verb` as systemctl has it: "freeze", "thaw", "reset-failed", or "kill" with `signal`. Whether it was done.
 std::optional<bool> act_on_scope(const Options& options, const std::string& verb, int signal);
 
+// Has the manager stop a scope in which no process is left, and waits for it, a second at most. With version 1 of
+// cgroups the manager need not see that by itself, and otherwise takes its time. What still has processes is left
+// alone, and nothing is done where the manager cannot be reached.
+void stop_empty_scope(const Options& options);
+
 }  // namespace hakuriver::systemd

@@ -8,4 +8,6 @@ std::optional<UnitState> read_scope_state(const Options&) { return std::nullopt;
 
 std::optional<bool> act_on_scope(const Options&, const std::string&, int) { return std::nullopt; }
 
+void stop_empty_scope(const Options&) {}
+
 }  // namespace hakuriver::systemd
