@@ -2,7 +2,8 @@
 
 Root, systemd-nspawn and docker are needed; what is not there is left out and says so. A task is a static no-op, one runs
 at a time, and all files are in memory where the machine has such a file system. The time is that of a batch divided by
-its tasks; the CPU time is the whole machine's, so nothing else may run.
+its tasks; the CPU time is the whole machine's, so nothing else may run. The tools' own commands in a loop keep nothing
+of a task: neither its end, nor its output, nor its limits across a restart.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import pathlib
 import shutil
 import statistics
+import subprocess
 import sys
 import time
 
@@ -47,15 +49,37 @@ class LauncherCluster(BenchCluster):
         return (time.monotonic() - start) / tasks, (busy_seconds() - busy) / tasks
 
 
-def measure(clusters, tasks):
-    """Of each cluster, by its name: the medians of its rounds, which take turns. `tasks` and `fields` by name as well."""
-    found = {name: [] for name in clusters}
+class Loop:
+    """A command, once for each task; it is given the number of the task."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def seconds_per_task(self, tasks):
+        start, busy = time.monotonic(), busy_seconds()
+        for number in range(tasks):
+            subprocess.run(self.words(number), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return (time.monotonic() - start) / tasks, (busy_seconds() - busy) / tasks
+
+
+def measure(ways, tasks):
+    """Of each cluster or loop, by its name: the medians of its rounds, which take turns. With it come by how much fewer
+    its tasks are, and what a submission has besides."""
+    found = {name: [] for name in ways}
     for turn in range(ROUNDS + 1):
-        for name, (cluster, count, fields) in clusters.items():
-            seconds = cluster.seconds_per_task(max(2, tasks // count), **fields)
+        for name, (way, fewer, fields) in ways.items():
+            seconds = way.seconds_per_task(max(2, tasks // fewer), **fields)
             if turn > 0:  # the first warms up
                 found[name].append(seconds)
     return {name: [statistics.median(each) for each in zip(*rounds)] for name, rounds in found.items()}
+
+
+def systemd_run_in_a_loop(noop, launchers):
+    limits = ["-p", "CPUQuota=100%", "-p", "MemoryMax=64M", "-p", "MemorySwapMax=0"]
+
+    def words(number):
+        return ["systemd-run", "--scope", "--collect", "--quiet", f"--unit=bench-{number}", *limits, noop]
+    return {"`systemd-run --scope` in a loop": (Loop(words), 5, {})} if "systemd" in launchers else {}
 
 
 def measure_here(programs, tasks, launchers):
@@ -64,9 +88,9 @@ def measure_here(programs, tasks, launchers):
     try:
         for launcher in launchers:
             cluster = LauncherCluster(programs, launcher)
-            clusters[launcher] = (cluster, 1, {"argv": [noop]})
+            clusters[launcher] = (cluster, 5 if launcher == "systemd" else 1, {"argv": [noop]})
             cluster.start()
-        return measure(clusters, tasks)
+        return measure({**clusters, **systemd_run_in_a_loop(noop, launchers)}, tasks)
     finally:
         for cluster, *_ in clusters.values():
             cluster.close()
@@ -77,14 +101,18 @@ def measure_containers(programs, tasks):
         engine.import_image("hakuriver/box:base")
         with LauncherCluster(programs, "plain", engine) as cluster:
             noop = pathlib.Path(shutil.copy(programs / "bench_noop", cluster.shared))
+            limits = ["--init", "--network=host", "--cpus=1", "--memory=64m", f"--volume={cluster.shared}:{cluster.shared}"]
+            run = ["docker", f"--host={engine.host}", "run", "--rm", *limits, "hakuriver/box:base", str(noop)]
             return measure({"plain": (cluster, 1, {"argv": [str(noop)]}),
-                            "docker": (cluster, 10, {"argv": [str(noop)], "container": "box"})}, tasks)
+                            "docker": (cluster, 10, {"argv": [str(noop)], "container": "box"}),
+                            "`docker run --rm` in a loop": (Loop(lambda _: run), 10, {})}, tasks)
 
 
 def measure_in_node(programs, tasks, launchers):
     """The same in a node with a real systemd."""
     with LabNode("bench", programs=programs) as node:
-        done = node.run(["python3", __file__, programs, "--tasks", str(tasks), "--here", *launchers])
+        done = node.run(["python3", __file__, programs, "--tasks", str(tasks), "--here", *launchers],
+                        timeout=600)
         if done.status != 0:
             raise RuntimeError(done.out + done.err)
         return json.loads(done.out.splitlines()[-1])
