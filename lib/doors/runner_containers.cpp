@@ -246,6 +246,13 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
   return containers;
 }
 
+Status ask_engine(const Containers& containers) {
+  if (containers.socket.empty()) return Unit{};
+  const auto engine = container::open_api_engine(containers.socket);
+  if (!engine) return engine.error();
+  return Unit{};
+}
+
 Status prepare_shared_data(const Containers& containers) {
   const std::string path = containers.shared_dir + "/shared_data";
   if (containers.shared_dir == "/shared" || ::mkdir(path.c_str(), 0777) != 0) {

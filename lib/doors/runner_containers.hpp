@@ -36,6 +36,9 @@ struct Containers {
 // says why there is none: not_found where no engine is installed.
 Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home);
 
+// Whether that engine answers still. One without a daemon always does.
+Status ask_engine(const Containers& containers);
+
 // The directory that tasks see as /shared, made where it is missing; all users may write to it.
 Status prepare_shared_data(const Containers& containers);
 

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "doors/engine_watch.hpp"
 #include "doors/http_caller.hpp"
 #include "doors/runner_containers.hpp"
 #include "doors/runner_home.hpp"
@@ -27,6 +29,8 @@ namespace hakuriver {
 inline namespace v1 {
 
 namespace {
+
+constexpr std::chrono::seconds kLookForEngine{20};
 
 using ReadHealth = std::function<std::optional<NodeHealth>()>;
 
@@ -84,17 +88,20 @@ Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& optio
   });
 }
 
-std::optional<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home,
-                                                 LogSink& log) {
-  if (options.launcher == "none") return std::nullopt;
+Result<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home) {
   auto containers = doors::open_containers(options, home);
+  if (!containers) return containers;
+  if (const auto prepared = doors::prepare_shared_data(*containers); !prepared) return prepared.error();
+  return containers;
+}
+
+std::optional<doors::Containers> look_for_containers(const RunnerOptions& options, const doors::RunnerHome& home,
+                                                     LogSink& log) {
+  if (options.launcher == "none") return std::nullopt;
+  auto containers = find_containers(options, home);
   if (!containers) {
     const bool is_usual = containers.error().code == Errc::not_found;
     log.write(is_usual ? LogLevel::info : LogLevel::warning, "no containers: " + containers.error().message);
-    return std::nullopt;
-  }
-  if (const auto prepared = doors::prepare_shared_data(*containers); !prepared) {
-    log.warning("no containers: " + prepared.error().message);
     return std::nullopt;
   }
   log.info("containers by '" + (containers->socket.empty() ? containers->client : containers->socket) + "'");
@@ -123,12 +130,28 @@ struct Runner::Impl {
   std::unique_ptr<http::HttpServer> server;  // none: no socket. Stops before the service goes
 
   doors::TaskUsers users;
-  std::optional<doors::Containers> containers;
+  NodeFacts facts;                            // as found at the start
+  std::unique_ptr<doors::EngineWatch> watch;  // none: no containers ever. Stops before the service goes
 
-  Status open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health);
+  void watch_engine(std::optional<doors::Containers> first);
+  Status open_service(const doors::Launcher& launcher, const ReadHealth& health);
 };
 
-Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher& launcher, const ReadHealth& health) {
+void Runner::Impl::watch_engine(std::optional<doors::Containers> first) {
+  if (options.launcher == "none") return;
+  doors::EnginePorts ports;
+  ports.find = [this] { return find_containers(options, home); };
+  ports.answers = doors::ask_engine;
+  ports.changed = [this](bool is_there) {
+    NodeFacts changed = facts;
+    changed.containers = is_there;
+    service->change_facts(std::move(changed));
+  };
+  ports.log = log.get();
+  watch = std::make_unique<doors::EngineWatch>(std::move(first), std::move(ports), kLookForEngine);
+}
+
+Status Runner::Impl::open_service(const doors::Launcher& launcher, const ReadHealth& health) {
   auto ports = make_ports(options, home, health, *log);
   if (!ports) return ports.error();
   service::RunnerServiceOptions wanted;
@@ -140,9 +163,12 @@ Status Runner::Impl::open_service(const NodeFacts& facts, const doors::Launcher&
   wanted.world.wrap = launcher.wrap;
   wanted.world.user = users.standard;
   wanted.world.find_identity = users.find;
-  if (containers) {
-    wanted.world.contain = [own = *containers](const StartRequest& request, const TaskSpec& spec) {
-      return doors::wrap_in_container(own, request, spec);
+  if (watch) {
+    wanted.world.contain = [this](const StartRequest& request, const TaskSpec& spec) {
+      if (const auto containers = watch->containers()) return doors::wrap_in_container(*containers, request, spec);
+      StartRequest refused = request;
+      if (refused.refusal.empty()) refused.refusal = "container '" + spec.container + "': this node runs no containers";
+      return refused;
     };
   }
   auto opened = service::RunnerService::open(std::move(wanted), std::move(*ports));
@@ -167,12 +193,13 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions given, std::shared_pt
   if (const auto left = doors::write_marker(options->shared_dir, home->runner_id, options->name); !left) {
     log->warning("shared_dir: " + left.error().message + "; the host cannot tell whether it is shared");
   }
-  auto containers = find_containers(*options, *home, *log);
+  auto containers = look_for_containers(*options, *home, *log);
   facts->containers = containers.has_value();
   auto impl = std::make_unique<Impl>(Impl{std::move(*options), std::move(log), std::move(*home), nullptr, nullptr,
-                                          std::move(users), std::move(containers)});
+                                          std::move(users), std::move(*facts), nullptr});
+  impl->watch_engine(std::move(containers));
   const ReadHealth health = make_health_reader();
-  if (const auto opened = impl->open_service(*facts, *launcher, health); !opened) return opened.error();
+  if (const auto opened = impl->open_service(*launcher, health); !opened) return opened.error();
   if (impl->options.listen_port) {
     auto server = open_server(impl->options, service::make_runner_routes(*impl->service, health));
     if (!server) return server.error();
@@ -192,7 +219,9 @@ Status Runner::serve() {
   if (impl_->server) {
     if (auto started = impl_->server->start(); !started) return started;
   }
+  if (impl_->watch) impl_->watch->start();
   Status served = impl_->service->serve();
+  if (impl_->watch) impl_->watch->stop();
   if (impl_->server) impl_->server->stop();
   return served;
 }

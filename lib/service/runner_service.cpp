@@ -76,6 +76,8 @@ void RunnerService::ask(Question question) {
   wake_.set();
 }
 
+void RunnerService::change_facts(NodeFacts facts) { post(runner_event::FactsChanged{std::move(facts)}); }
+
 void RunnerService::post(What what) {
   {
     const std::lock_guard lock(mutex_);

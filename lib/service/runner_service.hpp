@@ -61,6 +61,9 @@ class RunnerService {
   // From any thread and from a signal handler. A stronger wish than the one before counts.
   void stop(RunnerStop how) noexcept;
 
+  // From any thread: the node offers this from now on, and its host is told.
+  void change_facts(NodeFacts facts);
+
   // From any thread: the question is asked on the thread that serves, soon. Dropped once it serves no more.
   void ask(Question question);
 

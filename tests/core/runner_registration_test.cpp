@@ -52,6 +52,47 @@ TEST_CASE("every answer that comes twice changes nothing the second time") {
   twice([&] { agent.take(runner_event::Stop{}); });
 }
 
+TEST_CASE("what the machine offers from now on is told by a new registration, and what runs goes on") {
+  Agent agent;
+  agent.up({kept(101)});
+  NodeFacts facts = four_cores();
+  CHECK(agent.take(runner_event::FactsChanged{facts}).quiet());
+  facts.containers = true;
+  agent.take(runner_event::FactsChanged{facts}).the<runner_effect::SayHello>();
+  CHECK(agent.effects.size() == 1);
+  agent.greeted();
+  const auto registration = agent.keeper_taken({kept(101)}).the<runner_effect::Register>().message;
+  CHECK(registration.facts == facts);
+  CHECK(registration.attempts == std::vector{kept(101)});
+  // While the host has not answered, it has perhaps been told the old ones.
+  facts.containers = false;
+  agent.take(runner_event::FactsChanged{facts}).tick(1s);
+  agent.greeted();
+  CHECK(agent.keeper_taken({kept(101)}).the<runner_effect::Register>().message.facts == facts);
+  agent.registered();
+  CHECK(agent.state.phase == RunnerPhase::registered);
+}
+
+TEST_CASE("what the machine offers is told once, by the registration that is still to come") {
+  Agent agent;
+  NodeFacts facts = four_cores();
+  facts.containers = true;
+  agent.take(runner_event::Start{});
+  CHECK(agent.take(runner_event::FactsChanged{facts}).quiet());
+  agent.greeted();
+  CHECK(agent.keeper_taken().the<runner_effect::Register>().message.facts == facts);
+}
+
+TEST_CASE("an agent that stops does not begin again for what the machine offers") {
+  Agent agent;
+  agent.up({kept(101)});
+  agent.ordered({order(1, OrderKind::start, 102)});
+  agent.take(runner_event::Stop{});
+  NodeFacts facts = four_cores();
+  facts.containers = true;
+  CHECK(agent.take(runner_event::FactsChanged{facts}).all<runner_effect::SayHello>().empty());
+}
+
 TEST_CASE("an unreachable host is tried for ever, later and later, at most half a minute apart") {
   Agent agent;
   agent.take(runner_event::Start{});

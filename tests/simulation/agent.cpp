@@ -38,6 +38,14 @@ void Agent::stop(bool stop_tasks) {
   take(runner_event::Stop{stop_tasks});
 }
 
+void Agent::change_facts() {
+  if (!up()) return;
+  world_.trace.say(machine_.name(), "      agent offers something else");
+  NodeFacts facts = state_->facts;
+  facts.containers = !facts.containers;
+  take(runner_event::FactsChanged{std::move(facts)});
+}
+
 // Orders of any run, at any time, as if they were the next.
 void Agent::plant(decltype(RunnerEvent::what)& what) {
   auto* poll = std::get_if<runner_event::PollAnswered>(&what);

@@ -23,6 +23,7 @@ class Agent {
   void start();
   void crash();
   void stop(bool stop_tasks);
+  void change_facts();
 
  private:
   void take(decltype(RunnerEvent::what) what);

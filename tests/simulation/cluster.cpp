@@ -96,6 +96,7 @@ void Cluster::trouble_for_node(Node& node) {
     world_.scheduler.after(random.between(100ms, 40s), [agent] { agent->link().part(false); });
   }
   if (which == 5 && profile.journal_losses) machine->lose_journal();
+  if (which == 6 && profile.facts_change) agent->change_facts();
 }
 
 // The end of all faults. Where a journal was lost only a reboot can tell that its tasks are over.

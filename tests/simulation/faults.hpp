@@ -69,6 +69,7 @@ struct FaultProfile {
   bool journal_losses = false;
   bool clock_steps = false;
   bool forgets = false;
+  bool facts_change = false;        // a node offers containers, or no more
   bool restores = false;            // once, an older copy of the host's store is put back, and the host is told so
   bool unnoticed_restores = false;  // it is not told until the only node has proved it
 };
@@ -100,6 +101,7 @@ inline FaultProfile draw_profile(Random& random) {
   profile.clock_steps = !profile.restores && random.chance(0.2);
   profile.forgets = random.chance(0.3);
   profile.unnoticed_restores = random.chance(0.25);
+  profile.facts_change = random.chance(0.3);
   if (profile.unnoticed_restores) {
     // Only a node can prove it, and only for as long as it has its journal and has not been rebooted.
     profile.restores = true;

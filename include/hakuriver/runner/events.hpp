@@ -83,6 +83,10 @@ struct StartFailed {
 struct HealthRead {
   NodeHealth health;
 };
+// What the machine offers is no more what it was: the host is told by a new registration.
+struct FactsChanged {
+  NodeFacts facts;
+};
 // Time passes: wanted no later than next_wakeup(state).
 struct Tick {};
 // The agent is to end. `stop_tasks`: its tasks too; else they go on without it.
@@ -100,7 +104,7 @@ struct RunnerEvent {
                runner_event::CallRefused, runner_event::CallFailed, runner_event::KeeperTaken,
                runner_event::KeeperRefused, runner_event::AttemptStarted, runner_event::AttemptChanged,
                runner_event::AttemptEnded, runner_event::KeeperGone, runner_event::StartFailed,
-               runner_event::HealthRead, runner_event::Tick, runner_event::Stop>
+               runner_event::HealthRead, runner_event::FactsChanged, runner_event::Tick, runner_event::Stop>
       what;
 };
 

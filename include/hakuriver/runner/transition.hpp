@@ -5,7 +5,8 @@
 //   transition(agent, {now, random, runner_event::Start{}}, effects);   // effects: say hello
 //
 // Its life: hello -> introduction -> the keeper is taken over -> registration -> a run: polls for orders, reports of
-// events. Whenever the host does not know the run, or the keeper is gone, it says hello again and a new run begins.
+// events. Whenever the host does not know the run, the keeper is gone, or the machine offers something else, it says
+// hello again and a new run begins.
 // It never gives up, and its tasks never notice.
 #pragma once
 
@@ -198,6 +199,14 @@ inline void take(RunnerTurn& turn, const runner_event::KeeperGone& event) {
 inline void take(RunnerTurn& turn, const runner_event::StartFailed& event) { take_failed_start(turn.state, event); }
 
 inline void take(RunnerTurn& turn, const runner_event::HealthRead& event) { turn.state.health = event.health; }
+
+inline void take(RunnerTurn& turn, const runner_event::FactsChanged& event) {
+  RunnerState& state = turn.state;
+  if (state.facts == event.facts) return;
+  state.facts = event.facts;
+  const bool is_told = state.phase == RunnerPhase::registering || state.phase == RunnerPhase::registered;
+  if (is_told && !state.stop_by) begin_again(turn, true);
+}
 
 inline void take(RunnerTurn&, const runner_event::Tick&) {}
 
