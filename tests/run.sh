@@ -13,9 +13,9 @@ build=${BUILD_DIR:-build/test}
 least=${LEAST_CASES:-500}
 jobs=$(nproc)
 
-sets=(build test)
-case " $* " in *" -DHAKURIVER_MACHINE_TEST=ON "*) sets+=(machine) ;; esac
-.ci/install-packages "${sets[@]}"
+.ci/install-packages build test
+# What then is missing makes a test that says so, not a build that fails.
+case " $* " in *" -DHAKURIVER_MACHINE_TEST=ON "*) .ci/install-packages machine || true ;; esac
 
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi

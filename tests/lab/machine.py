@@ -16,7 +16,7 @@ import tempfile
 import lab
 from node import MASKED
 
-PATIENCE = 850  # seconds for all of it
+PATIENCE = 1700  # seconds for all of it
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 CPUS_OF_NODE = 2
 NODES = 2
@@ -64,7 +64,7 @@ echo emulated >/root/etc/hostname
 cat >/root/etc/systemd/system/lab.service <<'END'
 [Service]
 Type=oneshot
-Environment=HOME=/tmp LANG=C.UTF-8 HAKURIVER_MANY=40 HAKURIVER_PATIENCE=200 HAKURIVER_NO_SKIP=1
+Environment=HOME=/tmp LANG=C.UTF-8 HAKURIVER_MANY=12 HAKURIVER_PATIENCE=200 HAKURIVER_NO_SKIP=1
 StandardOutput=append:/lab/out/log
 StandardError=append:/lab/out/log
 ExecStart=/usr/bin/python3 /lab/tests/lab/contract.py /lab/programs/bin systemd
