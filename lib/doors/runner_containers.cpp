@@ -74,9 +74,9 @@ Status find_client(Containers& containers) {
   return why;
 }
 
-Status find_engine(Containers& containers) {
+Status find_engine(Containers& containers, EngineSearch search) {
   const auto at_socket = find_socket(containers);
-  if (at_socket || !variable("DOCKER_HOST").empty()) return at_socket;
+  if (at_socket || search == EngineSearch::sockets || !variable("DOCKER_HOST").empty()) return at_socket;
   const auto by_client = find_client(containers);
   return by_client || ::access(kUsualSocket, F_OK) != 0 ? by_client : at_socket;
 }
@@ -219,9 +219,9 @@ container::Options options_of(const Containers& containers, const StartRequest& 
 
 }  // namespace
 
-Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home) {
+Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home, EngineSearch search) {
   Containers containers;
-  if (auto found = find_engine(containers); !found) return found.error();
+  if (auto found = find_engine(containers, search); !found) return found.error();
   const auto keeper = find_keeper(options);
   if (!keeper) return keeper.error();
   const std::string directory = keeper->substr(0, keeper->rfind('/'));

@@ -32,9 +32,12 @@ struct Containers {
   std::vector<std::string> additional_mounts;            // allowed in any case, as they are written
 };
 
+// Asking a client program costs a process and what that does to find its daemon.
+enum class EngineSearch { sockets, sockets_and_clients };
+
 // The engine at $DOCKER_HOST, at the usual socket, or behind docker or podman on the PATH, if it answers. The error
 // says why there is none: not_found where no engine is installed.
-Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home);
+Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home, EngineSearch search);
 
 // Whether that engine answers still. One without a daemon always does.
 Status ask_engine(const Containers& containers);

@@ -30,7 +30,8 @@ inline namespace v1 {
 
 namespace {
 
-constexpr std::chrono::seconds kLookForEngine{20};
+constexpr std::chrono::seconds kLookForEngine{10};
+constexpr int kLooksOfOneThorough = 6;
 
 using ReadHealth = std::function<std::optional<NodeHealth>()>;
 
@@ -88,8 +89,9 @@ Result<std::unique_ptr<http::HttpServer>> open_server(const RunnerOptions& optio
   });
 }
 
-Result<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home) {
-  auto containers = doors::open_containers(options, home);
+Result<doors::Containers> find_containers(const RunnerOptions& options, const doors::RunnerHome& home,
+                                          doors::EngineSearch search) {
+  auto containers = doors::open_containers(options, home, search);
   if (!containers) return containers;
   if (const auto prepared = doors::prepare_shared_data(*containers); !prepared) return prepared.error();
   return containers;
@@ -98,7 +100,7 @@ Result<doors::Containers> find_containers(const RunnerOptions& options, const do
 std::optional<doors::Containers> look_for_containers(const RunnerOptions& options, const doors::RunnerHome& home,
                                                      LogSink& log) {
   if (options.launcher == "none") return std::nullopt;
-  auto containers = find_containers(options, home);
+  auto containers = find_containers(options, home, doors::EngineSearch::sockets_and_clients);
   if (!containers) {
     const bool is_usual = containers.error().code == Errc::not_found;
     log.write(is_usual ? LogLevel::info : LogLevel::warning, "no containers: " + containers.error().message);
@@ -140,7 +142,11 @@ struct Runner::Impl {
 void Runner::Impl::watch_engine(std::optional<doors::Containers> first) {
   if (options.launcher == "none") return;
   doors::EnginePorts ports;
-  ports.find = [this] { return find_containers(options, home); };
+  ports.find = [this, looks = 0]() mutable {
+    const bool is_thorough = ++looks % kLooksOfOneThorough == 0;
+    return find_containers(options, home,
+                           is_thorough ? doors::EngineSearch::sockets_and_clients : doors::EngineSearch::sockets);
+  };
   ports.answers = doors::ask_engine;
   ports.changed = [this](bool is_there) {
     NodeFacts changed = facts;

@@ -70,15 +70,18 @@ class DockerEngine:
             if self.socket.exists() and self.docker("version", check=False).returncode == 0:
                 return True
             time.sleep(0.1)
-        self._stop()
+        self.stop()
         return False
 
     def restart(self):
-        self._stop()
+        self.stop()
+        self.start_again()
+
+    def start_again(self):
         if not self._start(self.driver):
             raise RuntimeError("dockerd does not start again")
 
-    def _stop(self):
+    def stop(self):
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.terminate()
             try:
@@ -94,7 +97,7 @@ class DockerEngine:
             names = self.docker("ps", "-aq", check=False).stdout.split()
             if names:
                 self.docker("rm", "-f", *names, check=False)
-        self._stop()
+        self.stop()
         for mount in sorted((line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
                              if line.split()[1].startswith(f"{self.home}/")), reverse=True):
             subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
