@@ -10,7 +10,7 @@ import unittest
 
 import docker_cluster
 from docker_cluster import BOX, CommandCluster, DockerCase
-from docker_engine import PodmanEngine
+from docker_engine import PodmanEngine, reason_to_skip_podman
 
 
 class CommandCase(DockerCase):
@@ -51,9 +51,9 @@ class ByDocker(CommandCase):
 class ByPodman(CommandCase):
     @classmethod
     def make_engine(cls):
-        for program in ("podman", "catatonit"):
-            if shutil.which(program) is None:
-                docker_cluster.skip(f"{program} is not installed")
+        reason = reason_to_skip_podman()
+        if reason:
+            docker_cluster.skip(reason)
         return PodmanEngine()
 
     def test_a_task_by_podman(self):

@@ -38,6 +38,21 @@ def reason_to_skip():
         return str(error)
 
 
+def reason_to_skip_podman():
+    """Why podman runs no containers here; nothing where it does."""
+    for program in ("podman", "catatonit"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    with PodmanEngine() as engine:
+        try:
+            engine.import_image("hakuriver/tried:base")
+            engine.docker("create", "--init", "--network=none", "--name=tried", "hakuriver/tried:base", "true")
+            engine.docker("start", "--attach", "tried")
+        except subprocess.CalledProcessError as error:
+            return f"podman runs no containers here: {error.stderr[-600:]}"
+    return None
+
+
 class DockerEngine:
     def __init__(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="hakuriver-docker-"))
