@@ -75,8 +75,7 @@ class DockerCase(unittest.TestCase):
         cls.engine = cls.make_engine()
         cls.addClassCleanup(cls.engine.close)
         cls.engine.__enter__()
-        for name, changes in cls.IMAGES.items():
-            cls.engine.import_image(name, *changes)
+        cls.import_images()
         cls.cluster = cls.make_cluster()
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
@@ -84,6 +83,11 @@ class DockerCase(unittest.TestCase):
     @classmethod
     def make_engine(cls):
         return DockerEngine()
+
+    @classmethod
+    def import_images(cls):
+        for name, changes in cls.IMAGES.items():
+            cls.engine.import_image(name, *changes)
 
     @classmethod
     def make_cluster(cls):

@@ -120,8 +120,8 @@ class DockerEngine:
                               stdin=stdin if stdin is not None else subprocess.DEVNULL,
                               env={"PATH": os.environ["PATH"], "HOME": str(self.home)}, timeout=PATIENCE)
 
-    def import_image(self, name, *changes):
-        """An image with busybox and an /etc/os-release that names it."""
+    def import_image(self, name, *changes, programs=None):
+        """An image with busybox and an /etc/os-release that names it. `programs`: names and texts of scripts."""
         with tempfile.TemporaryDirectory(dir=self.home) as directory:
             root = pathlib.Path(directory)
             (root / "bin").mkdir()
@@ -130,6 +130,9 @@ class DockerEngine:
             shutil.copy(BUSYBOX, root / "bin/busybox")
             for applet in APPLETS:
                 (root / "bin" / applet).symlink_to("busybox")
+            for program, text in (programs or {}).items():
+                (root / "bin" / program).write_text(text)
+                (root / "bin" / program).chmod(0o755)
             with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
                 words = [word for change in changes for word in ("--change", change)]
                 self.docker("import", *words, "-", name, stdin=tar.stdout)
