@@ -38,6 +38,21 @@ def reason_to_skip():
         return str(error)
 
 
+def reason_to_skip_podman():
+    """Why podman runs no containers here; nothing where it does."""
+    for program in ("podman", "catatonit"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    with PodmanEngine() as engine:
+        try:
+            engine.import_image("hakuriver/tried:base")
+            engine.docker("create", "--init", "--network=none", "--name=tried", "hakuriver/tried:base", "true")
+            engine.docker("start", "--attach", "tried")
+        except subprocess.CalledProcessError as error:
+            return f"podman runs no containers here: {error.stderr[-600:]}"
+    return None
+
+
 class DockerEngine:
     def __init__(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="hakuriver-docker-"))
@@ -108,8 +123,8 @@ class DockerEngine:
                               stdin=stdin if stdin is not None else subprocess.DEVNULL,
                               env={"PATH": os.environ["PATH"], "HOME": str(self.home)}, timeout=PATIENCE)
 
-    def import_image(self, name, *changes):
-        """An image with busybox and an /etc/os-release that names it."""
+    def import_image(self, name, *changes, programs=None):
+        """An image with busybox and an /etc/os-release that names it. `programs`: names and texts of scripts."""
         with tempfile.TemporaryDirectory(dir=self.home) as directory:
             root = pathlib.Path(directory)
             (root / "bin").mkdir()
@@ -118,6 +133,9 @@ class DockerEngine:
             shutil.copy(BUSYBOX, root / "bin/busybox")
             for applet in APPLETS:
                 (root / "bin" / applet).symlink_to("busybox")
+            for program, text in (programs or {}).items():
+                (root / "bin" / program).write_text(text)
+                (root / "bin" / program).chmod(0o755)
             with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
                 words = [word for change in changes for word in ("--change", change)]
                 self.docker("import", *words, "-", name, stdin=tar.stdout)
