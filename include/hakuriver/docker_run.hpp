@@ -52,7 +52,7 @@ struct Container {
   std::vector<std::pair<std::string, std::string>> labels{};
   std::string user{};                          // "UID:GID"
   std::vector<std::uint32_t> groups{};         // supplementary ones
-  std::string working_directory{};             // as seen inside; made where it is missing
+  std::string working_directory{};             // as seen inside; an engine makes it where it is missing
   std::string network = "host";                // or "none"
   std::uint64_t millicores = 0;                // 0: no limit
   std::uint64_t memory_bytes = 0;              // 0: no limit; with one there is no swap

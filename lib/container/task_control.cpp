@@ -76,6 +76,12 @@ std::string lines_of_failure(const TaskReport& report, const std::optional<Conta
     return describe_never_started(*report.unopened,
                                   or_else(report.failure, "its output files cannot be opened", *report.unopened));
   }
+  if (report.unentered) {
+    const bool is_missing = *report.unentered == ENOENT;  // which is no missing command
+    return describe_never_started(
+        is_missing ? ENOTDIR : *report.unentered,
+        or_else(report.failure, "its working directory cannot be entered", *report.unentered));
+  }
   if (has_init_failed(report, state)) {
     return describe_never_started(EACCES, or_else("", "its first program cannot open its files", EACCES));
   }
@@ -135,16 +141,17 @@ Result<std::optional<ContainerState>> end_state(Engine* engine, const Options& o
 TaskReport confirm(TaskReport report, const std::optional<ContainerState>& state) {
   const bool has_ended = state && !state->is_alive() && !state->is_new();
   const bool is_of_init = has_ended && state->exit_code >= kInitFault && state->exit_code <= kNotFound;
-  if ((!report.never_started && !report.unopened) || is_of_init) return report;
+  if ((!report.never_started && !report.unopened && !report.unentered) || is_of_init) return report;
   report.may_have_started = true;
   report.never_started.reset();
   report.unopened.reset();
+  report.unentered.reset();
   return report;
 }
 
 bool has_init_failed(const TaskReport& report, const std::optional<ContainerState>& state) {
   return state && state->status == "exited" && state->exit_code == kInitFault && !report.may_have_started &&
-         !report.never_started && !report.unopened;
+         !report.never_started && !report.unopened && !report.unentered;
 }
 
 Status control_task(Engine& engine, const Options& options, const TaskFiles& files) {

@@ -61,6 +61,7 @@ void read_line(std::string_view line, bool& is_started, TaskReport& report) {
   if (line == "started") is_started = true;
   read_number(line, "never_started", report.never_started);
   read_number(line, "unopened", report.unopened);
+  read_number(line, "unentered", report.unentered);
   read_number(line, "exited", report.exited);
   read_number(line, "signaled", report.signaled);
   read_number(line, "cpu_microseconds", report.cpu_microseconds);
@@ -82,6 +83,7 @@ TaskReport parse_report(const std::string& text) {
     report.may_have_started = true;
     report.never_started.reset();
     report.unopened.reset();
+    report.unentered.reset();
   }
   return report;
 }

@@ -18,6 +18,7 @@ struct TaskReport {
   bool may_have_started = false;       // the init was about to execute the command, at least
   std::optional<int> never_started{};  // the errno of the init, which could not execute it
   std::optional<int> unopened{};       // the errno of the init, which could not open the files of its output
+  std::optional<int> unentered{};      // the errno of the init, which could not enter the working directory
   std::optional<int> refused{};        // the errno by whoever asked the engine
   std::string failure{};               // why, in words
   std::optional<int> exited{};

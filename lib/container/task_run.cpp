@@ -74,6 +74,7 @@ Container complete(const Options& options, std::vector<Mount> mounts, const Task
                    const TaskStreams& streams) {
   Container container = options.container;
   container.entrypoint = kInit;
+  container.working_directory = "/";  // the init enters it, or says why not
   container.mounts = std::move(mounts);
   // More than the machine has is no limit, and engines refuse it as they refuse less than a hundredth.
   const auto online = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
@@ -91,6 +92,8 @@ Container complete(const Options& options, std::vector<Mount> mounts, const Task
 Argv command_inside(const Options& options, const Image& image, const std::vector<std::string>& expected) {
   Argv words{"--stdout", kStdout, "--stderr", kStderr, "--report", kReport};
   for (const auto& mount : expected) words.insert(words.end(), {"--expect", mount});
+  const auto& directory = options.container.working_directory;
+  if (!directory.empty()) words.insert(words.end(), {"--directory", directory});
   if (options.niceness != 0) words.insert(words.end(), {"--nice", std::to_string(options.niceness)});
   words.emplace_back("--");
   words.insert(words.end(), image.entrypoint.begin(), image.entrypoint.end());
@@ -218,13 +221,17 @@ std::string describe(int error, const std::string& word) {
 }
 
 // The init knows the number only. Where this fails, whoever finishes the attempt has words of its own.
-void name_failure(const TaskFiles& files, const TaskReport& report, const std::string& word, const std::string& user) {
+void name_failure(const TaskFiles& files, const TaskReport& report, const std::string& word, const Container& inside) {
   if (report.never_started) {
     static_cast<void>(files.note_failure(*report.never_started, describe(*report.never_started, word)));
   } else if (report.unopened) {
     static_cast<void>(files.note_failure(
-        *report.unopened, "its output files cannot be opened by user " + user +
+        *report.unopened, "its output files cannot be opened by user " + inside.user +
                               " in the container: " + std::generic_category().message(*report.unopened)));
+  } else if (report.unentered) {
+    static_cast<void>(files.note_failure(
+        *report.unentered, "working directory " + quoted(inside.working_directory) +
+                               " in the container: " + std::generic_category().message(*report.unentered)));
   }
 }
 
@@ -232,7 +239,7 @@ int status_of(const TaskReport& report, const std::optional<ContainerState>& sta
   if (report.exited) return *report.exited;
   if (report.signaled) return 128 + *report.signaled;
   if (report.never_started) return *report.never_started == ENOENT ? kNotFound : kNotExecutable;
-  if (report.unopened || has_init_failed(report, state)) return kNotExecutable;
+  if (report.unopened || report.unentered || has_init_failed(report, state)) return kNotExecutable;
   return 128 + 9;  // all of it was killed from outside
 }
 
@@ -250,7 +257,7 @@ TaskEnd run_task(Engine& engine, const Options& options, TaskFiles& files, const
   }
   const auto state = wait_for_end(engine, options.name);
   const auto report = confirm(files.report(), state);
-  name_failure(files, report, executed, options.container.user);
+  name_failure(files, report, executed, options.container);
   return {status_of(report, state), {}};
 }
 

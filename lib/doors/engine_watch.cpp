@@ -1,5 +1,6 @@
 #include "doors/engine_watch.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@ namespace {
 
 // An engine that is being restarted is away for a moment.
 constexpr int kSilencesOfOneGone = 2;
+constexpr std::chrono::milliseconds kAfterSilence{1000};
 
 std::string place_of(const Containers& containers) {
   return "'" + (containers.socket.empty() ? containers.client : containers.socket) + "'";
@@ -31,8 +33,16 @@ void EngineWatch::stop() {
     const std::lock_guard lock(mutex_);
     is_stopping_ = true;
   }
-  stopped_.notify_all();
+  changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+}
+
+void EngineWatch::look_now() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_hurried_ = true;
+  }
+  changed_.notify_all();
 }
 
 std::shared_ptr<const Containers> EngineWatch::containers() const {
@@ -42,7 +52,11 @@ std::shared_ptr<const Containers> EngineWatch::containers() const {
 
 void EngineWatch::run() {
   std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, interval_, [this] { return is_stopping_; })) {
+  for (;;) {
+    const auto wait = silences_ == 0 ? interval_ : std::min(interval_, kAfterSilence);
+    changed_.wait_for(lock, wait, [this] { return is_stopping_ || is_hurried_; });
+    if (is_stopping_) return;
+    is_hurried_ = false;
     lock.unlock();
     look();
     lock.lock();

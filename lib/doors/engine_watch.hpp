@@ -36,6 +36,9 @@ class EngineWatch {
   // Waits for an engine that is being asked, which takes seconds where it hangs.
   void stop();
 
+  // From any thread: looks at once, as something may be wrong with the engine.
+  void look_now();
+
   // From any thread: the last one that was found, whether it answers now or not; null: none ever was.
   std::shared_ptr<const Containers> containers() const;
 
@@ -51,9 +54,10 @@ class EngineWatch {
   int silences_ = 0;  // one after the other; of the thread
 
   mutable std::mutex mutex_;
-  std::condition_variable stopped_;
+  std::condition_variable changed_;
   std::shared_ptr<const Containers> containers_;  // guarded by mutex_
   bool is_stopping_ = false;                      // guarded by mutex_
+  bool is_hurried_ = false;                       // guarded by mutex_
   std::thread thread_;
 };
 

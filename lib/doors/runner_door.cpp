@@ -160,6 +160,7 @@ void Runner::Impl::watch_engine(std::optional<doors::Containers> first) {
 Status Runner::Impl::open_service(const doors::Launcher& launcher, const ReadHealth& health) {
   auto ports = make_ports(options, home, health, *log);
   if (!ports) return ports.error();
+  if (watch) ports->start_failed = [this] { watch->look_now(); };
   service::RunnerServiceOptions wanted;
   wanted.runner_id = home.runner_id;
   wanted.facts = facts;

@@ -43,22 +43,33 @@ std::string first_line_of(const std::string& path) {
   return line;
 }
 
+std::string describe_limit_of_memory(const LiveAttempt& attempt) {
+  const auto bytes = attempt.record.memory_bytes;
+  return bytes == 0 ? "out of memory" : "out of memory at the limit of " + std::to_string(bytes) + " bytes";
+}
+
+// A launching program that goes into a unit itself is the first that its limit of memory meets.
+bool is_launch_without_memory(const LiveAttempt& attempt, const Outcome& outcome) {
+  constexpr std::uint64_t kEnoughToLaunch = std::uint64_t{16} << 20;
+  const auto bytes = attempt.record.memory_bytes;
+  return outcome == Outcome{OutcomeKind::signaled, SIGKILL} && bytes != 0 && bytes < kEnoughToLaunch;
+}
+
 // What a launching program said of the start counts more than how it ended.
 void apply_report(const LiveAttempt& attempt, AttemptEnd& end) {
   if (!attempt.report || attempt.record.asked) return;
   if (attempt.report->verdict() == StartReport::Verdict::failed) {
     end.outcome = attempt.report->outcome();
     end.message = attempt.report->message();
+  } else if (attempt.report->verdict() == StartReport::Verdict::silent &&
+             is_launch_without_memory(attempt, end.outcome)) {
+    end.outcome = {OutcomeKind::oom_killed, SIGKILL};
+    end.message = describe_limit_of_memory(attempt);
   } else if (attempt.report->verdict() == StartReport::Verdict::silent) {
     end.outcome = {OutcomeKind::never_started, EIO};
     end.message = first_line_of(attempt.record.stderr_path);
     if (end.message.empty()) end.message = "its launching program ended without a word";
   }
-}
-
-std::string describe_limit_of_memory(const LiveAttempt& attempt) {
-  const auto bytes = attempt.record.memory_bytes;
-  return bytes == 0 ? "out of memory" : "out of memory at the limit of " + std::to_string(bytes) + " bytes";
 }
 
 void apply_finish(const LiveAttempt& attempt, AttemptEnd& end) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +108,10 @@ StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& fail
   const int error = failure.error;
   switch (failure.step) {
     case SpawnStep::execute:
+      if (error == ENOMEM && request.memory_bytes != 0 && request.cgroup.limits_memory) {
+        return {{OutcomeKind::oom_killed, SIGKILL},
+                "out of memory at the limit of " + std::to_string(request.memory_bytes) + " bytes"};
+      }
       return execute_failure(request, error);
     case SpawnStep::directory: {
       auto message = "working directory " + describe_errno(request.working_directory, error);

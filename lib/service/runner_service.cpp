@@ -46,7 +46,10 @@ RunnerService::RunnerService(RunnerServiceOptions options, RunnerPorts ports, Wa
       output_(ports_.connect, options.world.node, options.world.shared_dir) {
   keeper_events_.started = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptStarted{it}); };
   keeper_events_.changed = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptChanged{it}); };
-  keeper_events_.ended = [this](const KeptAttempt& it) { pending_.emplace_back(runner_event::AttemptEnded{it}); };
+  keeper_events_.ended = [this](const KeptAttempt& it) {
+    if (it.outcome.kind == OutcomeKind::never_started && ports_.start_failed) ports_.start_failed();
+    pending_.emplace_back(runner_event::AttemptEnded{it});
+  };
   keeper_events_.gone = [this](const Error& error) { lose_keeper(error); };
 }
 

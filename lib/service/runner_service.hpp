@@ -42,7 +42,8 @@ struct RunnerPorts {
   std::function<Now()> now;
   std::function<std::uint64_t()> random;  // need not be good enough for keys
   std::function<std::optional<NodeHealth>()> health;
-  LogSink* log = nullptr;  // outlives the service
+  std::function<void()> start_failed;  // an attempt never started, which may be the machine's fault; none: nobody cares
+  LogSink* log = nullptr;              // outlives the service
 };
 
 class RunnerService {

@@ -155,7 +155,8 @@ bool may_match(const TaskFilter& filter, const LiveFacts& facts) {
 }
 
 // Looks at no more than so many tasks in one turn of the host.
-Candidates find_candidates(const HostState& state, const Search& search, TaskId before, std::size_t most) {
+Candidates find_candidates(const HostState& state, MonotonicTime now, const Search& search, TaskId before,
+                           std::size_t most) {
   constexpr std::uint64_t kMostLooked = 20'000;
   Candidates found;
   std::uint64_t looked = 0;
@@ -175,7 +176,7 @@ Candidates find_candidates(const HostState& state, const Search& search, TaskId 
         return found;
       }
       if (search.filter.status && status_of(batch, id) != *search.filter.status) continue;
-      auto facts = facts_of(state, id);
+      auto facts = facts_of(state, id, now);
       if (facts && may_match(search.filter, *facts)) found.tasks.push_back(std::move(*facts));
     }
   }
@@ -246,8 +247,8 @@ std::string TaskQueries::Impl::batch_hint(TaskId id) {
 
 // The host is asked first: what it calls final is in the store by then.
 Result<TaskView> TaskQueries::Impl::task(TaskId id) {
-  auto facts =
-      ask_and_wait<std::optional<LiveFacts>>(host, [id](const HostState& state, Now) { return facts_of(state, id); });
+  auto facts = ask_and_wait<std::optional<LiveFacts>>(
+      host, [id](const HostState& state, Now now) { return facts_of(state, id, now.monotonic); });
   if (!facts) return kStopping;
   if (!*facts) return Error{Errc::not_found, "there is no task " + to_string(id) + batch_hint(id)};
   auto stored = reader->task(id);
@@ -340,8 +341,8 @@ Result<TaskPage> TaskQueries::Impl::find_tasks(const TaskFilter& filter) {
   page.next = filter.before.value_or(TaskId{(std::uint64_t{1} << 63) - 1});
   for (int asked = 0; asked < kMostAsked && page.next; ++asked) {
     const TaskId before = *page.next;
-    auto found = ask_and_wait<Candidates>(host, [&search, before](const HostState& state, Now) {
-      return find_candidates(state, *search, before, kAtOnce);
+    auto found = ask_and_wait<Candidates>(host, [&search, before](const HostState& state, Now now) {
+      return find_candidates(state, now.monotonic, *search, before, kAtOnce);
     });
     if (!found) return kStopping;
     for (const auto& facts : found->tasks) {

@@ -46,6 +46,12 @@ TEST_CASE("what the init reported is what the keeper is told") {
        "never_started 11 the command cannot be executed in the container: Resource temporarily unavailable\n", 125},
       {"unopened 13\n", false,
        "exited 126\nmessage its output files cannot be opened in the container: Permission denied\n", 125},
+      {"unentered 2\n", false,
+       "exited 126\nmessage its working directory cannot be entered in the container: No such file or directory\n",
+       126},
+      {"unentered 116\n", false,
+       "never_started 116 its working directory cannot be entered in the container: Stale file handle\n", 126},
+      {"unentered 13\n", false, "signaled 9\n", 137},
       {"starting\n", false, "signaled 9\n"},
       {"started\nnever_started 11\nunopened 1\nexited 2\n", false, "exited 2\n"},
       // Written by the command, faster than the init, or with the end of the init or of what it had written.

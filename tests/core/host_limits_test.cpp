@@ -66,11 +66,11 @@ TEST_CASE("the tasks of a sweep go to whichever of its targets has room, and now
   CHECK(tasks_of(bound) == 3);
   for (const auto& order : bound) CHECK(order.numa_node == 1);
   CHECK(rig.state.nodes[2].numa_use.at(1).tasks == 3);
-  const auto facts = facts_of(rig.state, task_of(batch.batch, 8));
+  const auto facts = facts_of(rig.state, task_of(batch.batch, 8), rig.now.monotonic);
   CHECK(facts->message == "each of its targets is busy");
 
   const TaskId there = bound[0].first;
-  CHECK(facts_of(rig.state, there)->numa_node == 1);
+  CHECK(facts_of(rig.state, there, rig.now.monotonic)->numa_node == 1);
   rig.report("node3", {started(there), ended(there, 1)});
   CHECK(rig.records<EndRecord>().at(0).numa_node == 1);
   CHECK(tasks_of(rig.orders("node3")) == 1);
@@ -121,7 +121,8 @@ TEST_CASE("a batch that limits itself runs so many at once, and holds up nobody"
   const auto first_orders = orders();
   CHECK(tasks_of(first_orders) == 6);
   CHECK(running_of(rig.state.batches.at(limited.batch)) == 3);
-  CHECK(facts_of(rig.state, task_of(limited.batch, 19))->message == "its batch runs 3 at once, as it may");
+  CHECK(facts_of(rig.state, task_of(limited.batch, 19), rig.now.monotonic)->message ==
+        "its batch runs 3 at once, as it may");
   submit(rig, sweep_of(5), 5);
   CHECK(tasks_of(orders()) == 2);
 
@@ -193,6 +194,20 @@ TEST_CASE("what was ordered ahead ends when it comes back, and runs on where it 
                        {NodeEventKind::returned, held_attempt(task_of(batch.batch, 2))}});
   CHECK(rig.status(task_of(batch.batch, 1)) == running);
   CHECK(rig.status(task_of(batch.batch, 2)) == killed);
+}
+
+TEST_CASE("a task that waits because of another one's fault is told so") {
+  HostRig rig;
+  rig.join("node1", HostRig::facts(1));
+  const TaskId task = task_of(rig.submit().batch, 0);
+  REQUIRE(rig.orders("node1").size() == 1);
+  rig.report("node1", {ended(task, 1, {OutcomeKind::never_started, 28}, 1)});
+  const TaskId other = task_of(rig.submit().batch, 0);
+  const auto why = [&rig, other] { return facts_of(rig.state, other, rig.now.monotonic)->message; };
+  CHECK(why() == "every node holds back after a task that it could not start");
+  rig.join("node2", HostRig::facts(1));
+  rig.submit();
+  CHECK(why() == "every node is busy");
 }
 
 }  // namespace hakuriver::test

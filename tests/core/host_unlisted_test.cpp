@@ -37,7 +37,8 @@ TEST_CASE("nothing is ordered ahead to a node with attempts that only the host s
   REQUIRE(rig.status(held) == lost);
   const NodeState& node = rig.state.nodes[0];
   CHECK(node.use.tasks == 1);
-  CHECK(facts_of(rig.state, held)->message == "node 'node1' has lost its record of it; the task may still run there");
+  CHECK(facts_of(rig.state, held, rig.now.monotonic)->message ==
+        "node 'node1' has lost its record of it; the task may still run there");
   CHECK(view_of(rig.state, node, rig.now).note.rfind("has lost its record of tasks", 0) == 0);
   rig.submit({}, 1'000);
   CHECK(node.use.tasks == 2);

@@ -90,6 +90,14 @@ TEST_CASE("what a launching program tells of the start is what the attempt becom
     CHECK(ended.message == row.message);
     CHECK(node.started.contains(number) == row.is_started);
   }
+  // One that goes into a unit itself is the first that its limit of memory meets.
+  for (const auto& [bytes, outcome] : std::vector<std::pair<std::uint64_t, Outcome>>{
+           {64 * 1024, {OutcomeKind::oom_killed, SIGKILL}}, {1 << 30, {OutcomeKind::never_started, EIO}}}) {
+    auto small = reporting(node, ++number, "kill -9 $$");
+    small.cgroup = {};
+    small.memory_bytes = bytes;
+    CHECK(node.run(small).outcome == outcome);
+  }
   // Asked to end while it was being launched: it ended for that.
   auto request = reporting(node, ++number, "echo $$ > launching; sleep 1000");
   node.start(request);

@@ -53,7 +53,12 @@ class Tasks(DockerCase):
     def test_what_a_user_gets_wrong_is_no_fault_of_the_node(self):
         status, _, _ = self.run_task("true", options=("--container", "box", "--cwd", "/etc/os-release"))
         self.assertEqual((status["status"], status["exit_code"]), ("failed", 126), status["error_message"])
-        self.assertIn("hakuriver/box:base", status["error_message"])
+        self.assertIn("working directory '/etc/os-release' in the container: Not a directory", status["error_message"])
+        for missing in (self.cluster.shared / "typo", "/shared/typo", "/typo"):
+            status, _, _ = self.run_task("true", options=("--container", "box", "--cwd", str(missing)))
+            self.assertEqual((status["status"], status["exit_code"]), ("failed", 126), status["error_message"])
+            self.assertIn(f"working directory '{missing}' in the container: No such file", status["error_message"])
+        self.assertEqual(list(self.cluster.shared.rglob("typo")), [])
         status, _, _ = self.run_task("true", options=("--container", "box", "--cores", "0.001"))
         self.assertEqual((status["status"], status["exit_code"]), ("completed", 0), status["error_message"])
 

@@ -100,6 +100,27 @@ TEST_CASE("what was found last stays known while the engine is away") {
   CHECK(watch.containers()->socket == "/first");
 }
 
+TEST_CASE("a watch that is hurried looks at once") {
+  ScriptedEngine engine({true});
+  EngineWatch watch(containers_at("/first"), engine.ports(), std::chrono::hours(24));
+  watch.start();
+  watch.look_now();
+  engine.over.get_future().wait();
+  watch.stop();
+  CHECK(engine.told.empty());
+}
+
+TEST_CASE("after a silence the next look does not wait for its time") {
+  ScriptedEngine engine({false, false});
+  EngineWatch watch(containers_at("/first"), engine.ports(), std::chrono::hours(24));
+  watch.start();
+  watch.look_now();
+  engine.over.get_future().wait();
+  watch.stop();
+  REQUIRE(engine.told.size() == 1);
+  CHECK(engine.told.front() == std::pair<std::size_t, bool>{2, false});
+}
+
 TEST_CASE("a watch that waits is stopped at once") {
   ScriptedEngine engine({});
   EngineWatch watch(std::nullopt, engine.ports(), std::chrono::hours(24));

@@ -103,9 +103,10 @@ inline FaultProfile draw_profile(Random& random) {
   profile.unnoticed_restores = random.chance(0.25);
   profile.facts_change = random.chance(0.3);
   if (profile.unnoticed_restores) {
-    // Only a node can prove it, and only for as long as it has its journal and has not been rebooted.
+    // Only a node can prove it, and only for as long as it has its journal, has not been rebooted, and nobody has had
+    // the host forget it.
     profile.restores = true;
-    profile.clock_steps = profile.journal_losses = profile.machine_crashes = false;
+    profile.clock_steps = profile.journal_losses = profile.machine_crashes = profile.forgets = false;
   }
   return profile;
 }

@@ -28,7 +28,7 @@ struct LiveFacts {
 };
 
 // Why a waiting task has not started, in a few words.
-inline std::string why_waiting(const HostState& state, const Requirements& wanted) {
+inline std::string why_waiting(const HostState& state, const Requirements& wanted, MonotonicTime now) {
   const std::string refused = detail::why_refused(state, wanted);
   if (!refused.empty()) return refused;
   if (state.superseded) return "the host's database is an old copy; nothing is ordered";
@@ -36,17 +36,19 @@ inline std::string why_waiting(const HostState& state, const Requirements& wante
   if (wanted.targets.size() == 1) where = "node '" + wanted.targets[0].node + "'";
   bool any_drained = false;
   bool any_registered = false;
+  bool all_hold_back = true;
   for (const auto& node : state.nodes) {
     if (!may_be_on(wanted, node.name)) continue;
     if (!detail::counts_as_online(node)) continue;
     any_drained = any_drained || node.drained;
     any_registered = any_registered || (node.registered && !node.drained);
+    all_hold_back = all_hold_back && (node.drained || !node.registered || now < node.held_until);
   }
   if (!any_registered) return any_drained ? where + " is drained" : "waits for " + where + " to connect";
-  return where + " is busy";
+  return where + (all_hold_back ? " holds back after a task that it could not start" : " is busy");
 }
 
-inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
+inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id, MonotonicTime now) {
   const Batch* batch = find_batch(state, id);
   if (batch == nullptr) return std::nullopt;
   LiveFacts facts;
@@ -61,7 +63,7 @@ inline std::optional<LiveFacts> facts_of(const HostState& state, TaskId id) {
   if (live == state.live.end()) {
     if (wanted.targets.size() == 1) facts.numa_node = wanted.targets[0].numa_node;
     facts.message = room_in(*batch) > 0
-                        ? why_waiting(state, wanted)
+                        ? why_waiting(state, wanted, now)
                         : "its batch runs " + std::to_string(running_of(*batch)) + " at once, as it may";
     if (mark != state.marks.end() && !mark->second.reason.empty()) facts.message = mark->second.reason;
     return facts;

@@ -1,15 +1,15 @@
 // The first program of ours inside a container, which runs with any image or none: static, and libc only.
 //
-//   hakuriver-container-init --stdout FILE --stderr FILE --report FILE [--expect DEVICE:INODE:PATH]... [--nice N]
-//                            -- COMMAND ...
+//   hakuriver-container-init --stdout FILE --stderr FILE --report FILE [--expect DEVICE:INODE:PATH]...
+//                            [--directory DIRECTORY] [--nice N] -- COMMAND ...
 //   hakuriver-container-init --signal N
 //
 // The first form opens the files, starts the command as a session of its own, passes on the signals that come from the
-// engine, and writes to the report, one a line: "unopened ERRNO" where a file could not be opened, else "starting";
-// then "started", or "never_started ERRNO" where the command could not be executed; then "exited N" or "signaled N",
-// and what the container's cgroup counted. An engine's own record knows no difference between a command that exits with
-// 137 and one that was killed. What the command leaves behind gets TERM, two seconds, and KILL. The second form sends a
-// signal to everything in the container.
+// engine, and writes to the report, one a line: "unopened ERRNO" where a file could not be opened, "unentered ERRNO"
+// where the directory could not be entered, else "starting"; then "started", or "never_started ERRNO" where the command
+// could not be executed; then "exited N" or "signaled N", and what the container's cgroup counted. An engine's own
+// record knows no difference between a command that exits with 137 and one that was killed. What the command leaves
+// behind gets TERM, two seconds, and KILL. The second form sends a signal to everything in the container.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -46,6 +46,7 @@ struct Options {
   const char* output = nullptr;
   const char* errors = nullptr;
   const char* report = nullptr;
+  const char* directory = nullptr;
   int nice = 0;
   int signal = 0;
   bool is_as_expected = true;
@@ -67,6 +68,7 @@ bool take_option(Options& options, const char* name, const char* value) {
   if (is("--stdout")) return (options.output = value) != nullptr;
   if (is("--stderr")) return (options.errors = value) != nullptr;
   if (is("--report")) return (options.report = value) != nullptr;
+  if (is("--directory")) return (options.directory = value) != nullptr;
   if (is("--expect")) {
     options.is_as_expected = options.is_as_expected && is_expected(value);
     return true;
@@ -264,6 +266,11 @@ int run(const Options& options) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (!options.is_as_expected) {
     report.line("never_started", EXDEV);
+    return kNotExecutable;
+  }
+  // An engine would make one that is missing, as root, and on the node where it is below a mount.
+  if (options.directory != nullptr && chdir(options.directory) != 0) {
+    report.line("unentered", errno);
     return kNotExecutable;
   }
   report.line("starting");
