@@ -43,12 +43,15 @@ class ComesAndGoes(unittest.TestCase):
             self.runs(cluster)
 
             engine.stop()
+            early = cluster.submit("--container", "box", "--", "true")  # before anybody knows
             cluster.wait_for_containers(False)
             self.refuses(cluster)
+            self.assertEqual(cluster.status(early)["status"], "pending")
 
             engine.start_again()
             cluster.wait_for_containers(True)
             self.runs(cluster)
+            cluster.wait_for_status(early, "completed")
 
             gate.touch()  # what ran meanwhile has never noticed
             cluster.wait_for_status(other, "failed")
