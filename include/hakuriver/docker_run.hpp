@@ -95,11 +95,17 @@ inline Result<Mount> parse_mount(std::string_view text) {
   const auto option = second == std::string_view::npos ? std::string_view("rw") : text.substr(second + 1);
   Mount mount{std::string(text.substr(0, first)), {}, option == "ro"};
   if (first != std::string_view::npos) mount.target = text.substr(first + 1, second - first - 1);
-  if (mount.source.starts_with('/') && mount.target.starts_with('/') && (option == "ro" || option == "rw")) {
-    return mount;
+  const std::string quoted = "'" + std::string(text.substr(0, 256)) + "'";
+  if (!mount.source.starts_with('/') || !mount.target.starts_with('/') || (option != "ro" && option != "rw")) {
+    return Error{Errc::parse, quoted + ": expected /DIR/OF/NODE:/DIR/IN/CONTAINER, with :ro if it is only read"};
   }
-  return Error{Errc::parse, "'" + std::string(text.substr(0, 256)) +
-                                "': expected /DIR/OF/NODE:/DIR/IN/CONTAINER, with :ro if it is only read"};
+  if ((mount.target + "/").find("/../") != std::string::npos) {
+    return Error{Errc::parse, quoted + ": expected a directory in the container without '..'"};
+  }
+  if (is_below(mount.target, "/.hakuriver")) {
+    return Error{Errc::parse, quoted + ": /.hakuriver in the container is not free"};
+  }
+  return mount;
 }
 
 namespace docker_run_detail {

@@ -267,6 +267,7 @@ std::string table_of(const std::vector<NodeView>& nodes, const Look& look) {
                {"MEMORY", true},
                {"TASKS", true},
                {"LAUNCHER"},
+               {"ENFORCES"},
                {"NUMA NODES", false, true}});
   for (const auto& node : nodes) {
     const Tone tone = node.status != "online" ? Tone::bad : node.drained ? Tone::faint : Tone::good;
@@ -276,6 +277,7 @@ std::string table_of(const std::vector<NodeView>& nodes, const Look& look) {
                {short_bytes(node.memory_in_use_bytes) + "/" + short_bytes(node.facts.memory_bytes)},
                {std::to_string(node.tasks)},
                {node.facts.launcher},
+               {node.facts.enforced.empty() ? "nothing" : joined(node.facts.enforced, ", ")},
                {summary_of(node.facts.numa_nodes)}});
   }
   return table.render(look);

@@ -71,7 +71,7 @@ Status check_launcher(const RunnerOptions& options) {
   for (const char* known : {"auto", "systemd", "cgroup", "plain", "none"}) {
     if (launcher == known) return Unit{};
   }
-  return bad("launcher '" + launcher + "' is not supported yet: expected auto, systemd, cgroup, plain or none");
+  return bad("launcher '" + launcher + "': expected auto, systemd, cgroup, plain or none");
 }
 
 bool is_directory(const std::string& path) {

@@ -112,9 +112,11 @@ TEST_CASE("CPUs are listed as ranges") {
 TEST_CASE("a mount is two absolute paths and at most one option") {
   CHECK(*parse_mount("/data:/container/data") == Mount{"/data", "/container/data", false});
   CHECK(*parse_mount("/data:/d:rw") == Mount{"/data", "/d", false});
+  CHECK(*parse_mount("/data:/x..y/..z:ro") == Mount{"/data", "/x..y/..z", true});
   CHECK(*parse_mount("/a b,c:/d:ro") == Mount{"/a b,c", "/d", true});
-  for (const std::string text : {"", "/data", "/data:", ":/d", "data:/d", "/data:d", "/data:/d:", "/data:/d:x",
-                                 "::", "/data:/d:ro:rw", "/data::ro"}) {
+  for (const std::string text :
+       {"", "/data", "/data:", ":/d", "data:/d", "/data:d", "/data:/d:", "/data:/d:x", "::", "/data:/d:ro:rw",
+        "/data::ro", "/data:/x/../y", "/data:/..", "/data:/.hakuriver", "/data:/.hakuriver/bin:ro"}) {
     CAPTURE(text);
     const auto mount = parse_mount(text);
     REQUIRE_FALSE(mount.has_value());
