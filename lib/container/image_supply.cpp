@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -61,6 +62,29 @@ Status load(Engine& engine, const PackageKey& key, const ImageSource& source) {
   return name_image(engine, key, *reference);
 }
 
+// Of an environment that the task did not get a package of: what is wrong, and what its user can do.
+std::string describe_no_package(const std::string& name, const ImageSource& source) {
+  const auto current = environment::Packages(source.packages).current(name);
+  if (!current) return current.error().message;
+  if (!*current) {
+    return "no package of environment '" + name + "' in '" + source.packages + "': `hakuriver.docker package " + name +
+           "` makes one";
+  }
+  return "the host saw no package of environment '" + name + "' when the task was submitted: now '" +
+         to_string(PackageKey{name, **current}) + "' is in '" + source.packages + "', submit it again";
+}
+
+// Images of ours that no package was found for are those of an environment's name, or somebody wrote them out.
+Error missing(const std::string& reference, const ImageSource& source) {
+  constexpr std::string_view kOwn = "hakuriver/";
+  constexpr std::string_view kBase = ":base";
+  const std::string here = "image '" + reference + "' is not on this node";
+  const bool is_base = reference.starts_with(kOwn) && reference.ends_with(kBase);
+  const auto name = is_base ? reference.substr(kOwn.size(), reference.size() - kOwn.size() - kBase.size()) : "";
+  if (source.packages.empty() || !is_environment_name(name)) return {Errc::not_found, here};
+  return {Errc::not_found, here + ", and " + describe_no_package(name, source)};
+}
+
 Status bring(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (const auto key = parse_package(source.package)) return load(engine, *key, source);
   if (auto pulled = engine.pull(reference); !pulled) return say(reference, pulled.error());
@@ -77,7 +101,7 @@ Result<Image> supply_image(Engine& engine, const std::string& reference, const I
   if (image) return image;
   if (!is_missing(image)) return say(reference, image.error());
   if (source.locks.empty() || (source.package.empty() && is_own_image(reference))) {
-    return Error{Errc::not_found, "image '" + reference + "' is not on this node"};
+    return missing(reference, source);
   }
   // All packages of an environment take turns: those of old have one name, which the next one takes.
   const auto package = parse_package(source.package);
