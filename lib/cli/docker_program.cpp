@@ -92,7 +92,7 @@ Status create(const DockerOrder& order, const Config& config, const DockerProgra
     report(order, streams, "running");
     return Unit{};
   }
-  static_cast<void>(docker.ask({"rm", "--force", id}));
+  static_cast<void>(docker.ask({"rm", "--force", "--volumes", id}));
   if (!started) return started.error();
   return Error{Errc::io, "image '" + image + "': its container ended at once; does it have 'sleep'?"};
 }

@@ -1,0 +1,102 @@
+"""What tasks bring to a node and what stays of it, with real docker daemons, podman and a registry: docker_images.py PROGRAMS
+
+Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the environment that is a failure.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+from docker_engine import DockerEngine, PodmanEngine, reason_to_skip
+from docker_tasks import PROGRAMS, CommandCluster, DockerCluster
+
+NO_PODMAN = (shutil.which("podman") is None or shutil.which("catatonit") is None, "podman and its init are not installed")
+OWN_DAEMON = (os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+
+
+class OnNode:
+    """With a cluster of one node and the engine of that."""
+
+    def end(self, task):
+        """Its record."""
+        self.cluster.wait_for_status(task, "completed", "failed", "killed")
+        return self.cluster.status(task)
+
+    def output(self, task):
+        status = self.end(task)
+        self.assertEqual(status["status"], "completed", status["error_message"])
+        return self.cluster.client("--stdout", task, check=0).stdout
+
+    def volumes(self):
+        return self.engine.docker("volume", "ls", "--quiet").stdout.split()
+
+    def check_volumes(self):
+        """That those of a task's container go with it."""
+        self.engine.import_image("hakuriver/volume:base", "VOLUME /data /more")
+        task = self.cluster.submit("--container", "volume", "--", "sh", "-c",
+                                   "echo written > /data/x && cat /data/x && until test -e go; do sleep 0.1; done")
+        self.cluster.wait_until(lambda: "written" in self.cluster.client("--stdout", task).stdout, "its output")
+        self.assertEqual(len(self.volumes()), 2)
+        (self.cluster.shared / "go").write_text("")
+        self.assertEqual(self.output(task), "written\n")
+        self.cluster.wait_until(lambda: not self.volumes(), "the end of its volumes")
+
+
+class ByDaemon(unittest.TestCase, OnNode):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = DockerEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.__enter__()
+        cls.cluster = DockerCluster(cls.engine)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def program(self, *words, check=0):
+        done = subprocess.run([PROGRAMS / "hakuriver.docker", *words], env=self.cluster.environment(), check=False,
+                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, check, f"{words}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def test_volumes_of_an_image_go_with_a_tasks_container(self):
+        self.check_volumes()
+
+    def test_volumes_of_an_image_go_with_an_environments_container(self):
+        self.engine.import_image("kept:1", "VOLUME /data")
+        self.program("create", "kept:1", "kept")
+        self.program("shell", "kept", "--", "sh", "-c", "echo x > /data/x")
+        self.assertEqual(len(self.volumes()), 1)
+        self.program("delete", "kept")
+        self.assertEqual(self.volumes(), [])
+        empty = self.cluster.home / "empty.tar"
+        subprocess.run(["tar", "-cf", empty, "-T", "/dev/null"], check=True)
+        self.engine.docker("import", "--change", "VOLUME /data", str(empty), "none:1")
+        self.program("create", "none:1", "none", check=1)
+        self.assertEqual(self.volumes(), [])
+
+
+@unittest.skipIf(*NO_PODMAN)
+@unittest.skipIf(*OWN_DAEMON)
+class ByPodman(unittest.TestCase, OnNode):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = PodmanEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.cluster = CommandCluster(cls.engine)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def test_volumes_of_an_image_go_with_a_tasks_container(self):
+        self.check_volumes()
+
+
+if __name__ == "__main__":
+    REASON = reason_to_skip()
+    if REASON:
+        print(f"skipped: {REASON}")
+        sys.exit(1 if "HAKURIVER_NO_SKIP" in os.environ else 0)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
