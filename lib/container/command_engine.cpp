@@ -19,10 +19,11 @@ constexpr std::chrono::milliseconds kPatience{120'000};
 constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::size_t kLongestLine = 32'768;  // of a file of variables: what all clients read
 
-// Where the client keeps its settings and, without a daemon, its containers: its user's, as ours are.
+// Where the client keeps its settings, logins and, without a daemon, its containers: its user's, as ours are.
 std::vector<std::string> client_environment() {
-  std::vector<std::string> environment{kPath};
-  for (const std::string name : {"HOME", "XDG_RUNTIME_DIR"}) {
+  std::vector<std::string> environment;
+  if (std::getenv("PATH") == nullptr) environment.emplace_back(kPath);
+  for (const std::string name : kClientVariables) {
     if (const char* value = std::getenv(name.c_str())) environment.push_back(name + "=" + value);
   }
   return environment;
@@ -173,9 +174,7 @@ class CommandEngine final : public Engine {
   }
 
   Result<std::string> ask(Argv words, std::chrono::milliseconds patience = kPatience) const {
-    Argv argv = client_.in_front;
-    argv.push_back(client_.program);
-    if (!client_.host.empty()) argv.push_back("--host=" + client_.host);
+    Argv argv = client_words(client_);
     argv.insert(argv.end(), words.begin(), words.end());
     return run(std::move(argv), client_environment(), patience);
   }

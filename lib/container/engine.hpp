@@ -15,6 +15,11 @@ namespace hakuriver::container {
 // The label by which a container is known to be ours; its value tells whose.
 inline constexpr const char* kOwnerLabel = "hakuriver.owner";
 
+// What a client program is given of this process's environment: where it finds its settings, and the programs that keep
+// its logins.
+inline constexpr const char* kClientVariables[] = {"PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG",
+                                                   "REGISTRY_AUTH_FILE"};
+
 struct Image {
   std::string id{};
   Argv entrypoint{};

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "container/package_tar.hpp"
+#include "container/registry_pull.hpp"
 #include "environment/packages.hpp"
 #include "environment/sha256.hpp"
 #include "platform/descriptor.hpp"
@@ -87,7 +88,7 @@ Error missing(const std::string& reference, const ImageSource& source) {
 
 Status bring(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (const auto key = parse_package(source.package)) return load(engine, *key, source);
-  if (auto pulled = engine.pull(reference); !pulled) return say(reference, pulled.error());
+  if (auto pulled = pull_image(engine, reference, source); !pulled) return say(reference, pulled.error());
   return Unit{};
 }
 

@@ -52,6 +52,8 @@ class Progress {
 std::string loaded_image(std::string_view line);
 // The code of a failure to pull, by the registry's words: not_found or denied, else what it is otherwise.
 Errc code_of_pull(std::string_view message, Errc otherwise);
+// Whether a registry wants to know who asks, or gives that one nothing, by its words or the engine's.
+bool wants_login(std::string_view message);
 
 // The member "message" of an error, in one line of at most 500 bytes; the text itself where there is none.
 std::string decode_error(std::string_view answer);

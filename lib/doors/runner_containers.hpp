@@ -16,12 +16,13 @@ namespace hakuriver::doors {
 
 // How this runner gets containers. All are paths.
 struct Containers {
-  std::string program;    // hakuriver-container
-  std::string init;       // hakuriver-container-init
-  std::string hakurun;    // empty: there is none
-  std::string socket;     // of the engine; or
-  std::string client;     // docker or podman
-  std::string directory;  // for files that live as long as a task, 0700
+  std::string program;       // hakuriver-container
+  std::string init;          // hakuriver-container-init
+  std::string hakurun;       // empty: there is none
+  std::string socket;        // of the engine; or
+  std::string client;        // docker or podman
+  std::string login_client;  // docker or podman, which knows the runner's logins; empty: it is not needed, or not there
+  std::string directory;     // for files that live as long as a task, 0700
   std::string runner_id;
   std::string shared_dir;
   std::string local_temp_dir;

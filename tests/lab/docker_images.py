@@ -6,16 +6,44 @@ Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the en
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+from cluster import Program
 from docker_engine import DockerEngine, PodmanEngine, reason_to_skip
 from docker_tasks import PROGRAMS, CommandCluster, DockerCluster
 
 NO_PODMAN = (shutil.which("podman") is None or shutil.which("catatonit") is None, "podman and its init are not installed")
+NO_REGISTRY = (shutil.which("docker-registry") is None and "HAKURIVER_NO_SKIP" not in os.environ, "docker-registry is not installed")
 OWN_DAEMON = (os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+
+# docker-registry takes bcrypt only: "reader", whose password is "secret".
+HTPASSWD = "reader:$2b$05$YmfvsngFO4W/jgvu/Oolbu2AL1cHpHX6.Ej6tA5sHRxeYD5q7a2aa\n"
+
+
+class Registry:
+    """On a port of its own, for whoever knows a password; everything below one directory."""
+
+    def __init__(self, home):
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        (home / "htpasswd").write_text(HTPASSWD)
+        (home / "registry.yml").write_text(
+            f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {home}/registry\nhttp:\n  addr: {self.address}\n"
+            f"auth:\n  htpasswd:\n    realm: lab\n    path: {home}/htpasswd\n")
+        self.program = Program(["docker-registry", "serve", home / "registry.yml"], {"PATH": os.environ["PATH"]},
+                               home / "registry.log", "/tmp")
+
+    def wait(self):
+        self.program.wait_for_line("listening on")
+
+    def image(self, name):
+        return f"{self.address}/{name}"
 
 
 class OnNode:
@@ -46,13 +74,20 @@ class OnNode:
         self.cluster.wait_until(lambda: not self.volumes(), "the end of its volumes")
 
 
+class LoggedIn(DockerCluster):
+    """Its runner is told where its logins are."""
+
+    def environment(self, **more):
+        return super().environment(DOCKER_CONFIG=str(self.home / "logins"), **more)
+
+
 class ByDaemon(unittest.TestCase, OnNode):
     @classmethod
     def setUpClass(cls):
         cls.engine = DockerEngine()
         cls.addClassCleanup(cls.engine.close)
         cls.engine.__enter__()
-        cls.cluster = DockerCluster(cls.engine)
+        cls.cluster = LoggedIn(cls.engine)
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
 
@@ -77,6 +112,39 @@ class ByDaemon(unittest.TestCase, OnNode):
         self.engine.docker("import", "--change", "VOLUME /data", str(empty), "none:1")
         self.program("create", "none:1", "none", check=1)
         self.assertEqual(self.volumes(), [])
+
+    def docker(self, *words):
+        """As the runner's user."""
+        subprocess.run(["docker", *words], env=self.cluster.environment(), check=True, capture_output=True, timeout=60,
+                       stdin=subprocess.DEVNULL)
+
+    @unittest.skipIf(*NO_REGISTRY)
+    def test_an_image_of_a_registry_that_wants_a_login(self):
+        registry = Registry(self.cluster.home)
+        self.addCleanup(registry.program.stop)
+        registry.wait()
+        image = registry.image("box:1")
+        self.engine.import_image(image)
+        login = ("login", "--username", "reader", "--password", "secret", registry.address)
+        self.docker(*login)
+        self.docker("push", image)
+        self.docker("image", "rm", image)
+        self.docker("logout", registry.address)
+        status = self.end(self.cluster.submit("--container", image, "--", "true"))
+        self.assertEqual((status["status"], status["exit_code"]), ("failed", 126))
+        reason = status["error_message"]
+        self.assertIn(f"image '{image}': ", reason)
+        self.assertIn("no basic auth credentials", reason)
+        self.assertIn(f"user 'root' must `docker login {registry.address}` on this node", reason)
+        self.docker(*login)
+        own = ("--env", "DOCKER_CONFIG=/nowhere", "--env", "HOME=/nowhere", "--env", "PATH=/bin:/nowhere")
+        tasks = [self.cluster.submit("--container", image, *own, "--", "sh", "-c", "echo $DOCKER_CONFIG") for _ in range(4)]
+        self.assertEqual([self.output(task) for task in tasks], ["/nowhere\n"] * 4)
+        absent = registry.image("box:2")
+        status = self.end(self.cluster.submit("--container", absent, "--", "true"))
+        self.assertEqual((status["status"], status["exit_code"]), ("failed", 126))
+        self.assertIn(f"image '{absent}': ", status["error_message"])
+        self.assertNotIn("docker login", status["error_message"])
 
 
 @unittest.skipIf(*NO_PODMAN)
