@@ -53,6 +53,10 @@ class Engine {
   virtual Status pull(const std::string& reference) = 0;
   // The image is known by that reference, too.
   virtual Status tag(const std::string& image, const std::string& reference) = 0;
+  // Those of this repository's images, such as "hakuriver/my-env:7", perhaps with a registry in front.
+  virtual Result<std::vector<std::string>> references(const std::string& repository) = 0;
+  // The image is known by that reference no more, and goes with its last one. Errc::conflict where a container uses it.
+  virtual Status remove_image(const std::string& reference) = 0;
   // The names in container.variables are ignored in favour of `environment`, which holds "NAME=value" each.
   virtual Status create(const Container& container, const Argv& command,
                         const std::vector<std::string>& environment) = 0;

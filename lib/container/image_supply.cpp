@@ -94,12 +94,12 @@ Status bring(Engine& engine, const std::string& reference, const ImageSource& so
 
 }  // namespace
 
-Result<Image> supply_image(Engine& engine, const std::string& reference, const ImageSource& source) {
+Result<SuppliedImage> supply_image(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (!is_wellformed_reference(reference)) {
     return Error{Errc::invalid_argument, "image '" + reference.substr(0, 512) + "': expected such as python:3.12"};
   }
   auto image = engine.image(reference);
-  if (image) return image;
+  if (image) return SuppliedImage{std::move(*image), false};
   if (!is_missing(image)) return say(reference, image.error());
   if (source.locks.empty() || (source.package.empty() && is_own_image(reference))) {
     return missing(reference, source);
@@ -109,10 +109,12 @@ Result<Image> supply_image(Engine& engine, const std::string& reference, const I
   const auto turn = wait_for_turn(source, package ? "hakuriver/" + package->name : reference);
   if (!turn) return node_fault("image '" + reference + "'", turn.error());
   image = engine.image(reference);
-  if (!is_missing(image)) return image ? std::move(image) : Result<Image>(say(reference, image.error()));
+  if (image) return SuppliedImage{std::move(*image), false};
+  if (!is_missing(image)) return say(reference, image.error());
   if (auto brought = bring(engine, reference, source); !brought) return brought.error();
   image = engine.image(reference);
-  return image ? std::move(image) : Result<Image>(node_fault("image '" + reference + "'", image.error()));
+  if (!image) return node_fault("image '" + reference + "'", image.error());
+  return SuppliedImage{std::move(*image), true};
 }
 
 }  // namespace hakuriver::container

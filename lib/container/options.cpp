@@ -63,6 +63,8 @@ constexpr Word kWords[] = {
     {"--package", [](const std::string& value, Options& it) { return set(it.source.package, value); }},
     {"--packages", [](const std::string& value, Options& it) { return set(it.source.packages, value); }},
     {"--locks", [](const std::string& value, Options& it) { return set(it.source.locks, value); }},
+    {"--keep-versions",
+     [](const std::string& value, Options& it) { return read_number(value, it.source.keep_versions); }},
     {"--login-client", [](const std::string& value, Options& it) { return set(it.source.login_client, value); }},
     {"--init", [](const std::string& value, Options& it) { return set(it.init, value); }},
     {"--hakurun", [](const std::string& value, Options& it) { return set(it.hakurun, value); }},
@@ -162,6 +164,7 @@ Argv build_run_words(const Options& options) {
   add("--package", options.source.package);
   add("--packages", options.source.packages);
   add("--locks", options.source.locks);
+  if (options.source.keep_versions != 0) add("--keep-versions", std::to_string(options.source.keep_versions));
   add("--login-client", options.source.login_client);
   add("--init", options.init);
   add("--hakurun", options.hakurun);

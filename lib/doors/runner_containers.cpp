@@ -204,7 +204,8 @@ container::Options options_of(const Containers& containers, const StartRequest& 
   options.init = containers.init;
   options.hakurun = containers.hakurun;
   options.niceness = request.niceness;
-  options.source = {containers.package_dir, containers.directory + "/images", {}, containers.login_client, {}};
+  options.source = {containers.package_dir,  containers.directory + "/images", {}, containers.login_client, {},
+                    containers.keep_versions};
   if (parse_package(spec.container)) options.source.package = spec.container;
   Container& inside = options.container;
   inside.image = image_of(spec.container);
@@ -247,6 +248,7 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
   containers.local_temp_dir = normal(options.local_temp_dir);
   containers.package_dir = options.package_dir.empty() ? std::string() : normal(options.package_dir);
   for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
+  containers.keep_versions = options.keep_versions;
   containers.allow_privileged = options.allow_privileged;
   containers.allow_mounts = options.allow_mounts;
   containers.additional_mounts = options.additional_mounts;

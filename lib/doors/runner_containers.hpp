@@ -1,6 +1,7 @@
 // Tasks in containers, through the program hakuriver-container.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct Containers {
   std::string shared_dir;
   std::string local_temp_dir;
   std::string package_dir;                  // where environments are packaged
+  std::uint32_t keep_versions = 0;          // of an environment, when another one is loaded; 0: all
   std::vector<std::string> node_variables;  // names that mean something on the node only
   bool allow_privileged = true;
   std::optional<std::vector<std::string>> allow_mounts;  // none: any directory

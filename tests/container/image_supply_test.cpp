@@ -110,7 +110,7 @@ struct Place {
     directory.write("packages/box-7.json",
                     environment::encode_manifest({{"box", 7}, environment::sha256_of(tar), tar.size(), {}, {}, {}}));
   }
-  Result<Image> supply(const std::string& reference = "hakuriver/box:7") {
+  Result<SuppliedImage> supply(const std::string& reference = "hakuriver/box:7") {
     NodeEngine engine(node);
     return supply_image(engine, reference, source);
   }
@@ -119,7 +119,8 @@ struct Place {
 TEST_CASE("an image that is here is asked of nobody") {
   Place place;
   place.node.images = {"hakuriver/box:7"};
-  CHECK(place.supply()->id == "sha256:hakuriver/box:7");
+  CHECK(place.supply()->image.id == "sha256:hakuriver/box:7");
+  CHECK_FALSE(place.supply()->is_brought);
   CHECK(place.node.said.empty());
 }
 
@@ -285,8 +286,8 @@ TEST_CASE("two packages of old of one environment are not loaded at once") {
 TEST_CASE("images of registries are pulled, ours never are") {
   Place place;
   place.source.package.clear();
-  CHECK(place.supply("python:3.12"));
-  CHECK(place.supply("python:3.12"));
+  CHECK(place.supply("python:3.12")->is_brought);
+  CHECK_FALSE(place.supply("python:3.12")->is_brought);
   CHECK(place.node.said == std::vector<std::string>{"pull python:3.12"});
   for (const std::string reference : {"hakuriver/box:7", "docker.io/hakuriver/box:7"}) {
     const auto own = place.supply(reference);

@@ -114,8 +114,10 @@ TEST_CASE("a pinned environment is the image of its package, which may be fetche
   CHECK(has_words(wrapped.argv, "--locks", "/state/images"));
   CHECK_FALSE(has_words(wrapped.argv, "--login-client", "/usr/bin/docker"));
   containers.login_client = "/usr/bin/docker";
+  containers.keep_versions = 3;
   const auto plain = wrap_in_container(containers, request(), spec());
   CHECK(has_words(plain.argv, "--login-client", "/usr/bin/docker"));
+  CHECK(has_words(plain.argv, "--keep-versions", "3"));
   CHECK(has_words(plain.argv, "--image", "hakuriver/box:base"));
   CHECK(std::find(plain.argv.begin(), plain.argv.end(), "--package") == plain.argv.end());
 }

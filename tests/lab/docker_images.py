@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import unittest
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from cluster import Program
@@ -59,6 +60,46 @@ class OnNode:
         self.assertEqual(status["status"], "completed", status["error_message"])
         return self.cluster.client("--stdout", task, check=0).stdout
 
+    def put_packages(self, name, versions):
+        """What each of them holds is its /etc/os-release; the node has none of them then."""
+        packages = self.cluster.shared / "hakuriver-containers"
+        for version in versions:
+            image = f"hakuriver/{name}:{version}"
+            self.engine.import_image(image)
+            self.engine.docker("save", "--output", str(packages / f"{name}-{version}.tar"), image)
+            self.engine.docker("image", "rm", image)
+
+    def versions(self, name):
+        """Those that the node has."""
+        listed = self.engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+        return {each.rsplit(":", 1)[1] for each in listed if each.rsplit(":", 1)[0].endswith(f"hakuriver/{name}")}
+
+    def use(self, name, version):
+        task = self.cluster.submit("--container", f"{name}@{version}", "--", "cat", "/etc/os-release")
+        self.assertEqual(self.output(task), f'NAME="hakuriver/{name}:{version}"\n')
+
+    def check_versions(self):
+        """That superseded ones go when another one is loaded, but no others and nothing that is used."""
+        self.put_packages("ver", range(1, 6))
+        for other in ("hakuriver/ver:base", "hakuriver/other:1", "mine/ver:1", "localhost:5000/hakuriver/far:1"):
+            self.engine.import_image(other)
+        for version, left in ((1, "1"), (2, "12"), (3, "23"), (5, "35"), (3, "35")):
+            self.use("ver", version)
+            self.assertEqual(self.versions("ver"), {"base", *left}, version)
+        user = self.cluster.submit("--container", "ver@3", "--", "sleep", "1000")
+        self.cluster.wait_for_status(user, "running")
+        self.cluster.wait_until(self.engine.names, "its container")
+        self.use("ver", 4)
+        self.assertEqual(self.versions("ver"), {"base", "3", "4", "5"})
+        self.assertEqual(self.cluster.status(user)["status"], "running")
+        self.cluster.client("--kill", user, check=0)
+        self.cluster.wait_for_status(user, "killed")
+        self.cluster.wait_until(lambda: not self.engine.names(), "the end of its container")
+        self.use("ver", 1)
+        self.assertEqual(self.versions("ver"), {"base", "1", "5"})
+        self.assertEqual((self.versions("other"), self.versions("far")), ({"1"}, {"1"}))
+        self.assertIn("mine/ver:1", self.engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout)
+
     def volumes(self):
         return self.engine.docker("volume", "ls", "--quiet").stdout.split()
 
@@ -99,6 +140,15 @@ class ByDaemon(unittest.TestCase, OnNode):
 
     def test_volumes_of_an_image_go_with_a_tasks_container(self):
         self.check_volumes()
+
+    def test_superseded_versions_go(self):
+        self.check_versions()
+
+    def test_tasks_of_many_versions_at_once_all_run(self):
+        self.put_packages("mix", range(1, 5))
+        tasks = [(turn % 4 + 1, self.cluster.submit("--container", f"mix@{turn % 4 + 1}", "--", "cat", "/etc/os-release"))
+                 for turn in range(12)]
+        self.assertEqual([self.output(task) for _, task in tasks], [f'NAME="hakuriver/mix:{version}"\n' for version, _ in tasks])
 
     def test_volumes_of_an_image_go_with_an_environments_container(self):
         self.engine.import_image("kept:1", "VOLUME /data")
@@ -160,6 +210,28 @@ class ByPodman(unittest.TestCase, OnNode):
 
     def test_volumes_of_an_image_go_with_a_tasks_container(self):
         self.check_volumes()
+
+    def test_superseded_versions_go(self):
+        self.check_versions()
+
+
+@unittest.skipIf(*OWN_DAEMON)
+class ByCommand(unittest.TestCase, OnNode):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = DockerEngine()
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.__enter__()
+        client = cls.engine.home / "bin/docker"
+        client.parent.mkdir()
+        client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {cls.engine.host} "$@"\n')
+        client.chmod(0o755)
+        cls.cluster = CommandCluster(cls.engine)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
+
+    def test_superseded_versions_go(self):
+        self.check_versions()
 
 
 if __name__ == "__main__":
