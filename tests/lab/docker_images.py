@@ -4,22 +4,15 @@ Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the en
 """
 
 import os
-import pathlib
 import shutil
 import socket
 import subprocess
-import sys
-import unittest
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from cluster import Program
-from docker_engine import DockerEngine, PodmanEngine, reason_to_skip
-from docker_tasks import PROGRAMS, CommandCluster, DockerCluster
-
-NO_PODMAN = (shutil.which("podman") is None or shutil.which("catatonit") is None, "podman and its init are not installed")
-NO_REGISTRY = (shutil.which("docker-registry") is None and "HAKURIVER_NO_SKIP" not in os.environ, "docker-registry is not installed")
-OWN_DAEMON = (os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+import docker_cluster
+from cluster import PATIENCE, Program
+from docker_cluster import PROGRAMS, CommandCluster, DockerCase, DockerCluster
+from docker_engine import PodmanEngine, reason_to_skip_podman
 
 # docker-registry takes bcrypt only: "reader", whose password is "secret".
 HTPASSWD = "reader:$2b$05$YmfvsngFO4W/jgvu/Oolbu2AL1cHpHX6.Ej6tA5sHRxeYD5q7a2aa\n"
@@ -47,8 +40,10 @@ class Registry:
         return f"{self.address}/{name}"
 
 
-class OnNode:
-    """With a cluster of one node and the engine of that."""
+class Images(DockerCase):
+    """What holds for every kind of engine. Its images are those that the tests bring."""
+
+    IMAGES = {}
 
     def end(self, task):
         """Its record."""
@@ -78,12 +73,13 @@ class OnNode:
         task = self.cluster.submit("--container", f"{name}@{version}", "--", "cat", "/etc/os-release")
         self.assertEqual(self.output(task), f'NAME="hakuriver/{name}:{version}"\n')
 
-    def check_versions(self):
-        """That superseded ones go when another one is loaded, but no others and nothing that is used."""
+    def check_versions(self, *kept):
+        """That superseded ones go when another one is loaded, but no others and nothing that is used. `kept`: what is left
+        of versions 1 to 5, the current one, after each of five tasks."""
         self.put_packages("ver", range(1, 6))
         for other in ("hakuriver/ver:base", "hakuriver/other:1", "mine/ver:1", "localhost:5000/hakuriver/far:1"):
             self.engine.import_image(other)
-        for version, left in ((1, "1"), (2, "12"), (3, "23"), (5, "35"), (3, "35")):
+        for version, left in zip((1, 2, 3, 5, 3), kept, strict=True):
             self.use("ver", version)
             self.assertEqual(self.versions("ver"), {"base", *left}, version)
         user = self.cluster.submit("--container", "ver@3", "--", "sleep", "1000")
@@ -122,19 +118,14 @@ class LoggedIn(DockerCluster):
         return super().environment(DOCKER_CONFIG=str(self.home / "logins"), **more)
 
 
-class ByDaemon(unittest.TestCase, OnNode):
+class ByDaemon(Images):
     @classmethod
-    def setUpClass(cls):
-        cls.engine = DockerEngine()
-        cls.addClassCleanup(cls.engine.close)
-        cls.engine.__enter__()
-        cls.cluster = LoggedIn(cls.engine)
-        cls.addClassCleanup(cls.cluster.close)
-        cls.cluster.start()
+    def make_cluster(cls):
+        return LoggedIn(cls.engine)
 
     def program(self, *words, check=0):
         done = subprocess.run([PROGRAMS / "hakuriver.docker", *words], env=self.cluster.environment(), check=False,
-                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+                              capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, check, f"{words}: {done.stdout}{done.stderr}")
         return done.stdout
 
@@ -142,7 +133,7 @@ class ByDaemon(unittest.TestCase, OnNode):
         self.check_volumes()
 
     def test_superseded_versions_go(self):
-        self.check_versions()
+        self.check_versions("1", "12", "23", "35", "35")
 
     def test_tasks_of_many_versions_at_once_all_run(self):
         self.put_packages("mix", range(1, 5))
@@ -165,11 +156,12 @@ class ByDaemon(unittest.TestCase, OnNode):
 
     def docker(self, *words):
         """As the runner's user."""
-        subprocess.run(["docker", *words], env=self.cluster.environment(), check=True, capture_output=True, timeout=60,
+        subprocess.run(["docker", *words], env=self.cluster.environment(), check=True, capture_output=True, timeout=PATIENCE,
                        stdin=subprocess.DEVNULL)
 
-    @unittest.skipIf(*NO_REGISTRY)
     def test_an_image_of_a_registry_that_wants_a_login(self):
+        if shutil.which("docker-registry") is None:
+            docker_cluster.skip("docker-registry is not installed")
         registry = Registry(self.cluster.home)
         self.addCleanup(registry.program.stop)
         registry.wait()
@@ -197,46 +189,39 @@ class ByDaemon(unittest.TestCase, OnNode):
         self.assertNotIn("docker login", status["error_message"])
 
 
-@unittest.skipIf(*NO_PODMAN)
-@unittest.skipIf(*OWN_DAEMON)
-class ByPodman(unittest.TestCase, OnNode):
+@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+class ByPodman(Images):
     @classmethod
-    def setUpClass(cls):
-        cls.engine = PodmanEngine()
-        cls.addClassCleanup(cls.engine.close)
-        cls.cluster = CommandCluster(cls.engine)
-        cls.addClassCleanup(cls.cluster.close)
-        cls.cluster.start()
+    def make_engine(cls):
+        reason = reason_to_skip_podman()
+        if reason:
+            docker_cluster.skip(reason)
+        return PodmanEngine()
+
+    @classmethod
+    def make_cluster(cls):
+        return CommandCluster(cls.engine)
 
     def test_volumes_of_an_image_go_with_a_tasks_container(self):
         self.check_volumes()
 
     def test_superseded_versions_go(self):
-        self.check_versions()
+        self.check_versions("1", "12", "23", "35", "35")
 
 
-@unittest.skipIf(*OWN_DAEMON)
-class ByCommand(unittest.TestCase, OnNode):
+@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+class ByCommand(Images):
     @classmethod
-    def setUpClass(cls):
-        cls.engine = DockerEngine()
-        cls.addClassCleanup(cls.engine.close)
-        cls.engine.__enter__()
+    def make_cluster(cls):
         client = cls.engine.home / "bin/docker"
         client.parent.mkdir()
         client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {cls.engine.host} "$@"\n')
         client.chmod(0o755)
-        cls.cluster = CommandCluster(cls.engine)
-        cls.addClassCleanup(cls.cluster.close)
-        cls.cluster.start()
+        return CommandCluster(cls.engine, "keep_versions = 1")
 
     def test_superseded_versions_go(self):
-        self.check_versions()
+        self.check_versions("1", "2", "3", "5", "35")
 
 
 if __name__ == "__main__":
-    REASON = reason_to_skip()
-    if REASON:
-        print(f"skipped: {REASON}")
-        sys.exit(1 if "HAKURIVER_NO_SKIP" in os.environ else 0)
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
+    docker_cluster.main()
