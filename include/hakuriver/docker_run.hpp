@@ -45,6 +45,19 @@ struct DockerClient {
   std::string host{};  // of the daemon, such as "unix:///var/run/docker.sock"; empty: as the client finds it
 };
 
+// The words in front of a command of the client's. podman alone needs to be told that there is a daemon at all.
+inline Argv client_words(const DockerClient& client) {
+  Argv argv = client.in_front;
+  argv.push_back(client.program);
+  if (client.host.empty()) return argv;
+  if (std::string_view(client.program).ends_with("podman")) {
+    argv.insert(argv.end(), {"--remote", "--url=" + client.host});
+  } else {
+    argv.push_back("--host=" + client.host);
+  }
+  return argv;
+}
+
 // One container. What is empty or zero is left to the image or to the daemon.
 struct Container {
   std::string name{};
@@ -154,9 +167,7 @@ inline void add_world(Argv& argv, const Container& container) {
 // Makes a container, which `docker start NAME` starts, and prints its id. The container stays when it has ended, so
 // that it can be asked how.
 inline Argv build_docker_create(const DockerClient& client, const Container& container, const Argv& command) {
-  Argv argv = client.in_front;
-  argv.push_back(client.program);
-  if (!client.host.empty()) argv.push_back("--host=" + client.host);
+  Argv argv = client_words(client);
   argv.insert(argv.end(), {"create", "--name=" + container.name});
   for (const auto& [name, value] : container.labels) argv.push_back("--label=" + name + "=" + value);
   argv.insert(argv.end(), {"--init", "--network=" + container.network});

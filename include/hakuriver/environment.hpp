@@ -99,15 +99,6 @@ inline std::string image_of(std::string_view container) {
   return "hakuriver/" + std::string(container) + ":base";
 }
 
-namespace environment_detail {
-
-inline bool has_only(std::string_view text, bool (*is_allowed)(char)) noexcept {
-  return std::all_of(text.begin(), text.end(), is_allowed);
-}
-inline bool is_letter_or_digit(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 // The registry of a reference: "docker.io", "localhost:5000"; empty where it names none.
 inline std::string_view registry_of(std::string_view reference) noexcept {
   const auto slash = reference.find('/');
@@ -116,6 +107,15 @@ inline std::string_view registry_of(std::string_view reference) noexcept {
   const bool has_capitals = std::any_of(first.begin(), first.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   const bool is_registry = first == "localhost" || has_capitals || first.find_first_of(".:") != std::string_view::npos;
   return is_registry ? first : std::string_view();
+}
+
+namespace environment_detail {
+
+inline bool has_only(std::string_view text, bool (*is_allowed)(char)) noexcept {
+  return std::all_of(text.begin(), text.end(), is_allowed);
+}
+inline bool is_letter_or_digit(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
 inline bool is_registry(std::string_view text) noexcept {
@@ -142,7 +142,7 @@ inline bool is_wellformed_reference(std::string_view reference) noexcept {
     if (!detail::is_digest(reference.substr(at + 1))) return false;
     reference = reference.substr(0, at);
   }
-  if (const auto registry = detail::registry_of(reference); !registry.empty()) {
+  if (const auto registry = registry_of(reference); !registry.empty()) {
     if (!detail::is_registry(registry)) return false;
     reference.remove_prefix(registry.size() + 1);
   }
@@ -161,7 +161,7 @@ inline bool is_wellformed_reference(std::string_view reference) noexcept {
 // Images of ours are never asked of a registry, where anybody could have put something of that name: of none, for
 // engines know the same image with the name of their usual registry in front and without it.
 inline bool is_own_image(std::string_view reference) noexcept {
-  const auto registry = environment_detail::registry_of(reference);
+  const auto registry = registry_of(reference);
   if (!registry.empty()) reference.remove_prefix(registry.size() + 1);
   return reference.starts_with("hakuriver/");
 }

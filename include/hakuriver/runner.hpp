@@ -36,10 +36,11 @@ struct RunnerOptions {
   // Where a runner keeps what is its own; what is below it is created where it is missing. Empty: $HAKURIVER_HOME, or
   // ~/.hakuriver.
   std::string home{};
-  std::string state_dir{};       // on a local disk; empty: <home>/state
-  std::string shared_dir{};      // empty: <home>/shared
-  std::string local_temp_dir{};  // empty: <home>/tmp
-  std::string package_dir{};     // where environments are packaged; empty: only those that are on the node are known
+  std::string state_dir{};          // on a local disk; empty: <home>/state
+  std::string shared_dir{};         // empty: <home>/shared
+  std::string local_temp_dir{};     // empty: <home>/tmp
+  std::string package_dir{};        // where environments are packaged; empty: only those that are on the node are known
+  std::uint32_t keep_versions = 2;  // of an environment on the node, when another one is loaded; 0: all
   // systemd: a transient unit for each attempt. cgroup: a cgroup for each. Both are refused where they cannot be made.
   // plain: nothing is limited but NUMA binding. auto: the first of these that works and limits something, else plain.
   // none starts nothing, for benchmarks.

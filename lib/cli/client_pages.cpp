@@ -267,8 +267,8 @@ std::string table_of(const std::vector<NodeView>& nodes, const Look& look) {
                {"MEMORY", true},
                {"TASKS", true},
                {"LAUNCHER"},
-               {"ENFORCES"},
-               {"NUMA NODES", false, true}});
+               {"NUMA NODES", false, true},
+               {"ENFORCES", false, true}});
   for (const auto& node : nodes) {
     const Tone tone = node.status != "online" ? Tone::bad : node.drained ? Tone::faint : Tone::good;
     table.add({{node.name},
@@ -277,8 +277,8 @@ std::string table_of(const std::vector<NodeView>& nodes, const Look& look) {
                {short_bytes(node.memory_in_use_bytes) + "/" + short_bytes(node.facts.memory_bytes)},
                {std::to_string(node.tasks)},
                {node.facts.launcher},
-               {node.facts.enforced.empty() ? "nothing" : joined(node.facts.enforced, ", ")},
-               {summary_of(node.facts.numa_nodes)}});
+               {summary_of(node.facts.numa_nodes)},
+               {node.facts.enforced.empty() ? "nothing" : joined(node.facts.enforced, ", ")}});
   }
   return table.render(look);
 }

@@ -87,12 +87,14 @@ Status create(const DockerOrder& order, const Config& config, const DockerProgra
   }
   const std::string id = made->substr(0, made->find('\n'));
   const auto started = docker.ask({"start", id});
+  // The container runs before its command is found, or is not.
+  const bool has_sleep = started && docker.ask({"exec", id, "sleep", "0"});
   const auto state = docker.inspect(order.name);
-  if (started && state && state->state == "running") {
+  if (has_sleep && state && state->state == "running") {
     report(order, streams, "running");
     return Unit{};
   }
-  static_cast<void>(docker.ask({"rm", "--force", id}));
+  static_cast<void>(docker.ask({"rm", "--force", "--volumes", id}));
   if (!started) return started.error();
   return Error{Errc::io, "image '" + image + "': its container ended at once; does it have 'sleep'?"};
 }

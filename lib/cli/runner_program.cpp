@@ -145,6 +145,7 @@ RunnerOptions options_from(const LoadedConfig& loaded, const std::vector<std::st
   options.shared_dir = config.paths.shared_dir;
   options.local_temp_dir = config.paths.local_temp_dir;
   options.package_dir = package_directory(config);
+  options.keep_versions = config.docker.keep_versions;
   options.launcher = config.runner.launcher;
   options.keeper_program = variable(environment, "HAKURIVER_KEEPER");
   if (!config.paths.numactl_path.empty()) options.numactl = config.paths.numactl_path;

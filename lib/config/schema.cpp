@@ -46,6 +46,7 @@ constexpr Key kKeys[] = {
     {HAKURIVER_KEY(docker, container_dir), Kind::text},
     {HAKURIVER_KEY(docker, default_container_name), Kind::text},
     {HAKURIVER_KEY(docker, initial_base_image), Kind::text},
+    {HAKURIVER_KEY(docker, keep_versions), Kind::whole, 0, 1'000'000},
     {HAKURIVER_KEY(docker, tasks_privileged), Kind::yes_no},
     {HAKURIVER_KEY(docker, additional_mounts), Kind::list},
     {HAKURIVER_KEY(docker, allow_privileged), Kind::yes_no},

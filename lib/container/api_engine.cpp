@@ -24,6 +24,8 @@ constexpr milliseconds kPingTime{10'000};
 constexpr milliseconds kWaitTime{std::chrono::hours(24)};
 // An engine unpacks what it has got without a word.
 constexpr milliseconds kLoadTime{std::chrono::hours(2)};
+// Nobody needs that to be over: the engine goes on.
+constexpr milliseconds kRemoveTime{30'000};
 constexpr milliseconds kPullTime{std::chrono::minutes(15)};
 constexpr milliseconds kLongest{std::chrono::hours(24 * 365)};
 
@@ -105,6 +107,18 @@ class ApiEngine final : public Engine {
     return post("/images" + encode_path(image) + "/tag?repo=" + http::encode_percent(reference.substr(0, colon)) +
                     "&tag=" + http::encode_percent(reference.substr(colon + 1)),
                 {});
+  }
+
+  Result<std::vector<std::string>> references(const std::string& repository) override {
+    const auto answer = get("/images/json?filters=" + http::encode_percent(R"({"reference":[")" + repository + "\"]}"));
+    if (!answer) return answer.error();
+    return decode_references(*answer);
+  }
+
+  Status remove_image(const std::string& reference) override {
+    auto call = call_to("DELETE", "/images" + encode_path(reference), {});
+    call.read_timeout = kRemoveTime;
+    return to_status(ask(call));
   }
 
   Status create(const Container& container, const Argv& command, const std::vector<std::string>& environment) override {

@@ -19,10 +19,11 @@ constexpr std::chrono::milliseconds kPatience{120'000};
 constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::size_t kLongestLine = 32'768;  // of a file of variables: what all clients read
 
-// Where the client keeps its settings and, without a daemon, its containers: its user's, as ours are.
+// Where the client keeps its settings, logins and, without a daemon, its containers: its user's, as ours are.
 std::vector<std::string> client_environment() {
-  std::vector<std::string> environment{kPath};
-  for (const std::string name : {"HOME", "XDG_RUNTIME_DIR"}) {
+  std::vector<std::string> environment;
+  if (std::getenv("PATH") == nullptr) environment.emplace_back(kPath);
+  for (const std::string name : kClientVariables) {
     if (const char* value = std::getenv(name.c_str())) environment.push_back(name + "=" + value);
   }
   return environment;
@@ -71,8 +72,9 @@ Errc code_of(std::string_view line) {
                                         "denied while trying to connect", "unexpected EOF"};
   if (std::any_of(std::begin(kAway), std::end(kAway), has)) return Errc::unavailable;
   if (has("No such") || has("no such") || has("not known")) return Errc::not_found;
-  if (has("is not running") || has("not paused") || has("already paused") || has("already in use"))
-    return Errc::conflict;
+  constexpr std::string_view kConflicts[] = {"is not running", "not paused", "already paused",
+                                             "already in use", "is using",   "in use by"};
+  if (std::any_of(std::begin(kConflicts), std::end(kConflicts), has)) return Errc::conflict;
   return Errc::invalid_argument;
 }
 
@@ -113,6 +115,20 @@ class CommandEngine final : public Engine {
   Status tag(const std::string& image, const std::string& reference) override {
     return tell({"tag", image, reference});
   }
+
+  Result<std::vector<std::string>> references(const std::string& repository) override {
+    const auto said = ask({"images", "--filter", "reference=" + repository, "--format", "{{.Repository}}:{{.Tag}}"});
+    if (!said) return said.error();
+    std::vector<std::string> found;
+    for (std::string_view rest = *said; !rest.empty();) {
+      const auto end = std::min(rest.find('\n'), rest.size());
+      found.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return found;
+  }
+
+  Status remove_image(const std::string& reference) override { return tell({"rmi", reference}); }
 
   Status create(const Container& container, const Argv& command, const std::vector<std::string>& environment) override {
     Container wanted = container;
@@ -173,9 +189,7 @@ class CommandEngine final : public Engine {
   }
 
   Result<std::string> ask(Argv words, std::chrono::milliseconds patience = kPatience) const {
-    Argv argv = client_.in_front;
-    argv.push_back(client_.program);
-    if (!client_.host.empty()) argv.push_back("--host=" + client_.host);
+    Argv argv = client_words(client_);
     argv.insert(argv.end(), words.begin(), words.end());
     return run(std::move(argv), client_environment(), patience);
   }

@@ -15,6 +15,11 @@ namespace hakuriver::container {
 // The label by which a container is known to be ours; its value tells whose.
 inline constexpr const char* kOwnerLabel = "hakuriver.owner";
 
+// What a client program is given of this process's environment: where it finds its settings, and the programs that keep
+// its logins.
+inline constexpr const char* kClientVariables[] = {"PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG",
+                                                   "REGISTRY_AUTH_FILE"};
+
 struct Image {
   std::string id{};
   Argv entrypoint{};
@@ -48,6 +53,10 @@ class Engine {
   virtual Status pull(const std::string& reference) = 0;
   // The image is known by that reference, too.
   virtual Status tag(const std::string& image, const std::string& reference) = 0;
+  // Those of this repository's images, such as "hakuriver/my-env:7", perhaps with a registry in front.
+  virtual Result<std::vector<std::string>> references(const std::string& repository) = 0;
+  // The image is known by that reference no more, and goes with its last one. Errc::conflict where a container uses it.
+  virtual Status remove_image(const std::string& reference) = 0;
   // The names in container.variables are ignored in favour of `environment`, which holds "NAME=value" each.
   virtual Status create(const Container& container, const Argv& command,
                         const std::vector<std::string>& environment) = 0;

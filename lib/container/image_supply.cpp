@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "container/package_tar.hpp"
+#include "container/registry_pull.hpp"
 #include "environment/packages.hpp"
 #include "environment/sha256.hpp"
 #include "platform/descriptor.hpp"
@@ -61,33 +63,58 @@ Status load(Engine& engine, const PackageKey& key, const ImageSource& source) {
   return name_image(engine, key, *reference);
 }
 
+// Of an environment that the task did not get a package of: what is wrong, and what its user can do.
+std::string describe_no_package(const std::string& name, const ImageSource& source) {
+  const auto current = environment::Packages(source.packages).current(name);
+  if (!current) return current.error().message;
+  if (!*current) {
+    return "no package of environment '" + name + "' in '" + source.packages + "': `hakuriver.docker package " + name +
+           "` makes one";
+  }
+  return "the host saw no package of environment '" + name + "' when the task was submitted: now '" +
+         to_string(PackageKey{name, **current}) + "' is in '" + source.packages + "', submit it again";
+}
+
+// Images of ours that no package was found for are those of an environment's name, or somebody wrote them out.
+Error missing(const std::string& reference, const ImageSource& source) {
+  constexpr std::string_view kOwn = "hakuriver/";
+  constexpr std::string_view kBase = ":base";
+  const std::string here = "image '" + reference + "' is not on this node";
+  const bool is_base = reference.starts_with(kOwn) && reference.ends_with(kBase);
+  const auto name = is_base ? reference.substr(kOwn.size(), reference.size() - kOwn.size() - kBase.size()) : "";
+  if (source.packages.empty() || !is_environment_name(name)) return {Errc::not_found, here};
+  return {Errc::not_found, here + ", and " + describe_no_package(name, source)};
+}
+
 Status bring(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (const auto key = parse_package(source.package)) return load(engine, *key, source);
-  if (auto pulled = engine.pull(reference); !pulled) return say(reference, pulled.error());
+  if (auto pulled = pull_image(engine, reference, source); !pulled) return say(reference, pulled.error());
   return Unit{};
 }
 
 }  // namespace
 
-Result<Image> supply_image(Engine& engine, const std::string& reference, const ImageSource& source) {
+Result<SuppliedImage> supply_image(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (!is_wellformed_reference(reference)) {
     return Error{Errc::invalid_argument, "image '" + reference.substr(0, 512) + "': expected such as python:3.12"};
   }
   auto image = engine.image(reference);
-  if (image) return image;
+  if (image) return SuppliedImage{std::move(*image), false};
   if (!is_missing(image)) return say(reference, image.error());
   if (source.locks.empty() || (source.package.empty() && is_own_image(reference))) {
-    return Error{Errc::not_found, "image '" + reference + "' is not on this node"};
+    return missing(reference, source);
   }
   // All packages of an environment take turns: those of old have one name, which the next one takes.
   const auto package = parse_package(source.package);
   const auto turn = wait_for_turn(source, package ? "hakuriver/" + package->name : reference);
   if (!turn) return node_fault("image '" + reference + "'", turn.error());
   image = engine.image(reference);
-  if (!is_missing(image)) return image ? std::move(image) : Result<Image>(say(reference, image.error()));
+  if (image) return SuppliedImage{std::move(*image), false};
+  if (!is_missing(image)) return say(reference, image.error());
   if (auto brought = bring(engine, reference, source); !brought) return brought.error();
   image = engine.image(reference);
-  return image ? std::move(image) : Result<Image>(node_fault("image '" + reference + "'", image.error()));
+  if (!image) return node_fault("image '" + reference + "'", image.error());
+  return SuppliedImage{std::move(*image), true};
 }
 
 }  // namespace hakuriver::container

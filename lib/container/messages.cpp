@@ -368,12 +368,20 @@ std::string loaded_image(std::string_view line) {
   return {};
 }
 
+bool wants_login(std::string_view message) {
+  constexpr std::string_view kWords[] = {
+      "denied",        "unauthorized",         "Unauthorized",  "authentication required",
+      "no basic auth", "authorization failed", "403 Forbidden", "docker login"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [message](std::string_view words) { return message.find(words) != std::string_view::npos; });
+}
+
 Errc code_of_pull(std::string_view message, Errc otherwise) {
   const auto has = [message](std::string_view words) { return message.find(words) != std::string_view::npos; };
   if (has("manifest unknown") || has("not found") || has("does not exist") || has("repository name not known")) {
     return Errc::not_found;
   }
-  if (has("denied") || has("unauthorized") || has("authentication required")) return Errc::denied;
+  if (wants_login(message)) return Errc::denied;
   return has("invalid reference format") ? Errc::invalid_argument : otherwise;
 }
 

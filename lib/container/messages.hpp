@@ -26,6 +26,8 @@ Result<ContainerState> decode_state(std::string_view answer);
 Result<std::string> decode_exec_id(std::string_view answer);
 // Whether the command still runs.
 Result<bool> decode_exec_running(std::string_view answer);
+// The references of all images in a list of them.
+Result<std::vector<std::string>> decode_references(std::string_view answer);
 // The references of the one image in the manifest.json of a tar of images. Errc::parse where there are more images, and
 // for members that are none of such a manifest's: an engine may read one that is spelt otherwise as one of them.
 Result<std::vector<std::string>> decode_tar_manifest(std::string_view text);
@@ -52,6 +54,8 @@ class Progress {
 std::string loaded_image(std::string_view line);
 // The code of a failure to pull, by the registry's words: not_found or denied, else what it is otherwise.
 Errc code_of_pull(std::string_view message, Errc otherwise);
+// Whether a registry wants to know who asks, or gives that one nothing, by its words or the engine's.
+bool wants_login(std::string_view message);
 
 // The member "message" of an error, in one line of at most 500 bytes; the text itself where there is none.
 std::string decode_error(std::string_view answer);

@@ -63,6 +63,9 @@ constexpr Word kWords[] = {
     {"--package", [](const std::string& value, Options& it) { return set(it.source.package, value); }},
     {"--packages", [](const std::string& value, Options& it) { return set(it.source.packages, value); }},
     {"--locks", [](const std::string& value, Options& it) { return set(it.source.locks, value); }},
+    {"--keep-versions",
+     [](const std::string& value, Options& it) { return read_number(value, it.source.keep_versions); }},
+    {"--login-client", [](const std::string& value, Options& it) { return set(it.source.login_client, value); }},
     {"--init", [](const std::string& value, Options& it) { return set(it.init, value); }},
     {"--hakurun", [](const std::string& value, Options& it) { return set(it.hakurun, value); }},
     {"--user", read_user},
@@ -132,6 +135,8 @@ Result<Options> parse_options(const Argv& words) {
   }
   if (auto whole = check(options); !whole) return whole.error();
   options.container.name = options.name;
+  options.source.socket = options.socket;
+  if (options.socket.empty()) options.source.login_client = options.program;
   options.container.labels = {{"hakuriver.owner", options.owner}};
   return options;
 }
@@ -159,6 +164,8 @@ Argv build_run_words(const Options& options) {
   add("--package", options.source.package);
   add("--packages", options.source.packages);
   add("--locks", options.source.locks);
+  if (options.source.keep_versions != 0) add("--keep-versions", std::to_string(options.source.keep_versions));
+  add("--login-client", options.source.login_client);
   add("--init", options.init);
   add("--hakurun", options.hakurun);
   add("--user", container.user);

@@ -16,9 +16,12 @@ namespace hakuriver::container {
 
 // Where an image comes from that the node does not have.
 struct ImageSource {
-  std::string packages{};  // the directory of packages
-  std::string locks{};     // a directory of the runner's own; what many tasks miss at once is brought once
-  std::string package{};   // "NAME@VERSION": the image is that package's. Empty: it is of a registry, or only here
+  std::string packages{};      // the directory of packages
+  std::string locks{};         // a directory of the runner's own; what many tasks miss at once is brought once
+  std::string package{};       // "NAME@VERSION": the image is that package's. Empty: it is of a registry, or only here
+  std::string login_client{};  // docker or podman, which knows this user's logins at registries; empty: there is none
+  std::string socket{};        // of the engine that it is to ask; empty: the engine is such a program itself
+  std::uint32_t keep_versions = 0;  // of the package's environment, with this one: what is older goes; 0: all stay
 };
 
 struct Options {

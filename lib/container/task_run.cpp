@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "container/image_supply.hpp"
+#include "container/superseded.hpp"
 #include "container/task_checks.hpp"
 
 namespace hakuriver::container {
@@ -129,7 +130,7 @@ bool is_fault_of_task(Errc code) {
 }
 
 // The image, where nothing is wrong with what the task asks for.
-std::optional<Image> find_image(const Attempt& attempt, Plan& plan, Failure& failure) {
+std::optional<SuppliedImage> find_image(const Attempt& attempt, Plan& plan, Failure& failure) {
   const std::string& name = attempt.options.container.image;
   const auto checked = check_texts(attempt.options, attempt.environment);
   if (!checked) {
@@ -152,19 +153,35 @@ std::optional<Image> find_image(const Attempt& attempt, Plan& plan, Failure& fai
   return std::move(*image);
 }
 
-bool create(const Attempt& attempt, const Plan& plan, const Image& image, Failure& failure) {
+enum class Creation { done, failed, without_image };
+
+Creation create(const Attempt& attempt, const Plan& plan, const Image& image, Failure& failure) {
   if (const auto noted = attempt.files.note_asked(); !noted) {
     failure = {EIO, noted.error().message};
-    return false;
+    return Creation::failed;
   }
-  if (is_cancelled(attempt.files, failure)) return false;
+  if (is_cancelled(attempt.files, failure)) return Creation::failed;
   const Argv command = command_inside(attempt.options, image, plan.expected);
   const auto made = attempt.engine.create(plan.container, command, with_path(attempt.environment, image));
   const bool is_answered = made || made.error().code != Errc::unavailable;
   const auto noted = is_answered ? attempt.files.note_answered() : Status(Unit{});
   if (!made) failure = engine_failure(attempt.engine, made.error(), describe(plan.container));
   if (!noted) failure = {EIO, noted.error().message};
-  return made && noted;
+  if (made && noted) return Creation::done;
+  return noted && made.error().code == Errc::not_found ? Creation::without_image : Creation::failed;
+}
+
+// An image that is here may be removed before a container has it, by a task that has brought another version of its
+// environment: then it is brought again.
+std::optional<SuppliedImage> create_with_image(const Attempt& attempt, Plan& plan, Failure& failure) {
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    auto image = find_image(attempt, plan, failure);
+    const auto created = image ? create(attempt, plan, image->image, failure) : Creation::failed;
+    if (created == Creation::done) return image;
+    if (created == Creation::failed) return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 // Whether anything of it was ever started, however the answer to that got lost.
@@ -181,10 +198,10 @@ bool has_begun(Engine& engine, const std::string& name) {
 bool start(const Attempt& attempt, std::string& executed, Failure& failure) {
   const std::string& name = attempt.options.name;
   Plan plan;
-  const auto image = find_image(attempt, plan, failure);
-  if (!image) return false;
-  executed = image->entrypoint.empty() ? attempt.options.command.front() : image->entrypoint.front();
-  if (!create(attempt, plan, *image, failure) || is_cancelled(attempt.files, failure)) return false;
+  const auto supplied = create_with_image(attempt, plan, failure);
+  if (!supplied || is_cancelled(attempt.files, failure)) return false;
+  const Argv& entrypoint = supplied->image.entrypoint;
+  executed = entrypoint.empty() ? attempt.options.command.front() : entrypoint.front();
   const auto started = attempt.engine.start(name);
   if (!started && !has_begun(attempt.engine, name)) {
     failure = engine_failure(attempt.engine, started.error(), describe(plan.container));
@@ -192,6 +209,8 @@ bool start(const Attempt& attempt, std::string& executed, Failure& failure) {
   }
   // Whoever asked for its end meanwhile found nothing that could be ended.
   if (attempt.files.is_cancelled()) static_cast<void>(attempt.engine.kill(name));
+  // Now, when the task waits for nothing any more.
+  if (supplied->is_brought) remove_superseded(attempt.engine, attempt.options.source);
   return true;
 }
 

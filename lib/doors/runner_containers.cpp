@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::string_view kUnix = "unix://";
 constexpr const char* kUsualSocket = "/var/run/docker.sock";
+constexpr const char* kUsualPath = "/usr/local/bin:/usr/bin:/bin";
 constexpr std::chrono::milliseconds kPatience{10'000};
 
 std::string variable(const char* name) {
@@ -33,6 +34,11 @@ std::string variable(const char* name) {
 }
 
 bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
+
+std::optional<std::string> find_on_path(const std::string& name) {
+  const std::string path = variable("PATH");
+  return engine::find_program(name, path.empty() ? kUsualPath : path);
+}
 
 // An engine that can be asked without a client program.
 Status find_socket(Containers& containers) {
@@ -45,12 +51,14 @@ Status find_socket(Containers& containers) {
   auto engine = container::open_api_engine(socket);
   if (!engine) return engine.error();
   containers.socket = socket;
+  const auto docker = find_on_path("docker");
+  containers.login_client = docker ? *docker : find_on_path("podman").value_or("");
   return Unit{};
 }
 
 // Where a client program keeps its settings and, without a daemon, its containers.
 std::vector<std::string> with_home(std::vector<std::string> environment) {
-  for (const std::string name : {"HOME", "XDG_RUNTIME_DIR"}) {
+  for (const std::string name : container::kClientVariables) {
     const std::string value = variable(name.c_str());
     if (!value.empty()) environment.push_back(name + "=" + value);
   }
@@ -58,12 +66,11 @@ std::vector<std::string> with_home(std::vector<std::string> environment) {
 }
 
 Status find_client(Containers& containers) {
-  const std::string path = variable("PATH");
   Error why{Errc::not_found, std::string("no engine at '") + kUsualSocket + "', and no docker or podman on the PATH"};
   for (const std::string name : {"docker", "podman"}) {
-    const auto program = engine::find_program(name, path.empty() ? "/usr/local/bin:/usr/bin:/bin" : path);
+    const auto program = find_on_path(name);
     if (!program) continue;
-    const auto end = container::run_child({{*program, "ps", "--quiet"}, with_home({"PATH=" + path}), kPatience});
+    const auto end = container::run_child({{*program, "ps", "--quiet"}, with_home({}), kPatience});
     if (end && end->exit_code == 0) {
       containers.client = *program;
       return Unit{};
@@ -197,7 +204,8 @@ container::Options options_of(const Containers& containers, const StartRequest& 
   options.init = containers.init;
   options.hakurun = containers.hakurun;
   options.niceness = request.niceness;
-  options.source = {containers.package_dir, containers.directory + "/images", {}};
+  options.source = {containers.package_dir,  containers.directory + "/images", {}, containers.login_client, {},
+                    containers.keep_versions};
   if (parse_package(spec.container)) options.source.package = spec.container;
   Container& inside = options.container;
   inside.image = image_of(spec.container);
@@ -240,6 +248,7 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
   containers.local_temp_dir = normal(options.local_temp_dir);
   containers.package_dir = options.package_dir.empty() ? std::string() : normal(options.package_dir);
   for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
+  containers.keep_versions = options.keep_versions;
   containers.allow_privileged = options.allow_privileged;
   containers.allow_mounts = options.allow_mounts;
   containers.additional_mounts = options.additional_mounts;

@@ -1,6 +1,7 @@
 // Tasks in containers, through the program hakuriver-container.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,16 +17,18 @@ namespace hakuriver::doors {
 
 // How this runner gets containers. All are paths.
 struct Containers {
-  std::string program;    // hakuriver-container
-  std::string init;       // hakuriver-container-init
-  std::string hakurun;    // empty: there is none
-  std::string socket;     // of the engine; or
-  std::string client;     // docker or podman
-  std::string directory;  // for files that live as long as a task, 0700
+  std::string program;       // hakuriver-container
+  std::string init;          // hakuriver-container-init
+  std::string hakurun;       // empty: there is none
+  std::string socket;        // of the engine; or
+  std::string client;        // docker or podman
+  std::string login_client;  // docker or podman, which knows the runner's logins; empty: it is not needed, or not there
+  std::string directory;     // for files that live as long as a task, 0700
   std::string runner_id;
   std::string shared_dir;
   std::string local_temp_dir;
   std::string package_dir;                  // where environments are packaged
+  std::uint32_t keep_versions = 0;          // of an environment, when another one is loaded; 0: all
   std::vector<std::string> node_variables;  // names that mean something on the node only
   bool allow_privileged = true;
   std::optional<std::vector<std::string>> allow_mounts;  // none: any directory

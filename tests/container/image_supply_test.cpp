@@ -110,7 +110,7 @@ struct Place {
     directory.write("packages/box-7.json",
                     environment::encode_manifest({{"box", 7}, environment::sha256_of(tar), tar.size(), {}, {}, {}}));
   }
-  Result<Image> supply(const std::string& reference = "hakuriver/box:7") {
+  Result<SuppliedImage> supply(const std::string& reference = "hakuriver/box:7") {
     NodeEngine engine(node);
     return supply_image(engine, reference, source);
   }
@@ -119,7 +119,8 @@ struct Place {
 TEST_CASE("an image that is here is asked of nobody") {
   Place place;
   place.node.images = {"hakuriver/box:7"};
-  CHECK(place.supply()->id == "sha256:hakuriver/box:7");
+  CHECK(place.supply()->image.id == "sha256:hakuriver/box:7");
+  CHECK_FALSE(place.supply()->is_brought);
   CHECK(place.node.said.empty());
 }
 
@@ -285,10 +286,10 @@ TEST_CASE("two packages of old of one environment are not loaded at once") {
 TEST_CASE("images of registries are pulled, ours never are") {
   Place place;
   place.source.package.clear();
-  CHECK(place.supply("python:3.12"));
-  CHECK(place.supply("python:3.12"));
+  CHECK(place.supply("python:3.12")->is_brought);
+  CHECK_FALSE(place.supply("python:3.12")->is_brought);
   CHECK(place.node.said == std::vector<std::string>{"pull python:3.12"});
-  for (const std::string reference : {"hakuriver/box:base", "docker.io/hakuriver/box:7"}) {
+  for (const std::string reference : {"hakuriver/box:7", "docker.io/hakuriver/box:7"}) {
     const auto own = place.supply(reference);
     REQUIRE_FALSE(own);
     CHECK(own.error() == Error{Errc::not_found, "image '" + reference + "' is not on this node"});
@@ -303,12 +304,26 @@ TEST_CASE("images of registries are pulled, ours never are") {
   CHECK(place.node.said.size() == 5);
 }
 
-TEST_CASE("what registries say") {
-  CHECK(code_of_pull("manifest for x:1 not found: manifest unknown", Errc::io) == Errc::not_found);
-  CHECK(code_of_pull("pull access denied for x, repository does not exist", Errc::io) == Errc::not_found);
-  CHECK(code_of_pull("denied: requested access to the resource is denied", Errc::io) == Errc::denied);
-  CHECK(code_of_pull("unauthorized: authentication required", Errc::io) == Errc::denied);
-  CHECK(code_of_pull("dial tcp: lookup registry-1.docker.io: no such host", Errc::io) == Errc::io);
+TEST_CASE("an environment that the task has no package of is told with what its user can do") {
+  Place place;
+  place.source.package.clear();
+  const std::string here = "image 'hakuriver/box:base' is not on this node, and ";
+  const auto told = [&place] { return place.supply("hakuriver/box:base").error(); };
+  const std::string none = "no package of environment 'box' in '" + place.source.packages + "'";
+  CHECK(told() == Error{Errc::not_found, here + none + ": `hakuriver.docker package box` makes one"});
+  place.put(tar_of("hakuriver/box:7"));
+  CHECK(told() ==
+        Error{Errc::not_found, here +
+                                   "the host saw no package of environment 'box' when the task was submitted: "
+                                   "now 'box@7' is in '" +
+                                   place.source.packages + "', submit it again"});
+  REQUIRE(::chmod(place.source.packages.c_str(), 0777) == 0);
+  CHECK(told().message.find("can be written to by everybody") != std::string::npos);
+  REQUIRE(::chmod(place.source.packages.c_str(), 0755) == 0);
+  CHECK(place.supply("hakuriver/box:8").error().message == "image 'hakuriver/box:8' is not on this node");
+  place.source.packages.clear();
+  CHECK(told().message == "image 'hakuriver/box:base' is not on this node");
+  CHECK(place.node.said.empty());
 }
 
 TEST_CASE("what an engine tells as it goes is read line by line, in any pieces, and what is garbage is not") {

@@ -23,6 +23,7 @@ TEST_CASE("what is built is read back") {
   options.init = "/init";
   options.hakurun = "/hakurun";
   options.niceness = 5;
+  options.source = {"/packages", "/locks", "box@7", "/usr/bin/docker", "/s", 3};
   options.container.image = "my-env";
   options.container.user = "1000:1001";
   options.container.groups = {20, 44};
@@ -40,6 +41,9 @@ TEST_CASE("what is built is read back") {
   CHECK(read->command == Argv{"--name", "x"});
   CHECK(read->uid == 1000);
   CHECK(read->gid == 1001);
+  CHECK(read->source.login_client == "/usr/bin/docker");
+  CHECK(read->source.socket == "/s");
+  CHECK(read->source.keep_versions == 3);
   CHECK(read->container.mounts == options.container.mounts);
   CHECK(build_run_words(*read) == build_run_words(options));
 }

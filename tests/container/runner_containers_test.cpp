@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "container/engine.hpp"
 #include "container/options.hpp"
 #include "container/program.hpp"
 #include "platform/identity.hpp"
@@ -44,8 +45,10 @@ TEST_CASE("a task's variables are nothing to the program that asks for its conta
   asked.environment = {"LD_PRELOAD=/evil.so", "HAKURIVER_TASK_ID=7", "PATH=/node"};
   auto environment = wrap_in_container(node(), asked, spec()).environment;
   // And the runner's own, for a client program.
-  std::erase_if(environment,
-                [](const auto& entry) { return entry.starts_with("HOME=") || entry.starts_with("XDG_RUNTIME_DIR="); });
+  std::erase_if(environment, [](const std::string& entry) {
+    const auto& own = container::kClientVariables;
+    return std::find(std::begin(own), std::end(own), entry.substr(0, entry.find('='))) != std::end(own);
+  });
   CHECK(environment == std::vector<std::string>{"@LD_PRELOAD=/evil.so", "@HAKURIVER_TASK_ID=7"});
 }
 
@@ -109,7 +112,12 @@ TEST_CASE("a pinned environment is the image of its package, which may be fetche
   CHECK(has_words(wrapped.argv, "--package", "box@7"));
   CHECK(has_words(wrapped.argv, "--packages", "/srv/shared/packages"));
   CHECK(has_words(wrapped.argv, "--locks", "/state/images"));
+  CHECK_FALSE(has_words(wrapped.argv, "--login-client", "/usr/bin/docker"));
+  containers.login_client = "/usr/bin/docker";
+  containers.keep_versions = 3;
   const auto plain = wrap_in_container(containers, request(), spec());
+  CHECK(has_words(plain.argv, "--login-client", "/usr/bin/docker"));
+  CHECK(has_words(plain.argv, "--keep-versions", "3"));
   CHECK(has_words(plain.argv, "--image", "hakuriver/box:base"));
   CHECK(std::find(plain.argv.begin(), plain.argv.end(), "--package") == plain.argv.end());
 }

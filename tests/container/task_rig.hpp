@@ -59,6 +59,9 @@ class FakeEngine : public Engine {
   Status pull(const std::string&) override { return say("pull"); }
   Status tag(const std::string&, const std::string&) override { return say("tag"); }
 
+  Result<std::vector<std::string>> references(const std::string&) override { return std::vector<std::string>{}; }
+  Status remove_image(const std::string& reference) override { return say("remove_image " + reference); }
+
   Status say(std::string what) {
     said.push_back(std::move(what));
     return Unit{};

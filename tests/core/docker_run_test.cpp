@@ -18,6 +18,14 @@ TEST_CASE("a plain container is named, has an init, pulls nothing and keeps no l
              "a b; rm -rf /.py", ""});
 }
 
+TEST_CASE("a client program is told which daemon, and podman that there is one") {
+  CHECK(client_words({}) == Argv{"docker"});
+  CHECK(client_words({"/usr/bin/docker", {"sudo"}, "unix:///s"}) ==
+        Argv{"sudo", "/usr/bin/docker", "--host=unix:///s"});
+  CHECK(client_words({"podman", {}, "unix:///s"}) == Argv{"podman", "--remote", "--url=unix:///s"});
+  CHECK(client_words({"podman", {}, ""}) == Argv{"podman"});
+}
+
 TEST_CASE("everything that a container may have, in order") {
   Container container = task();
   container.labels = {{"hakuriver.task", "7"}, {"hakuriver.attempt", "1"}};
@@ -39,7 +47,8 @@ TEST_CASE("everything that a container may have, in order") {
         Argv{"sudo",
              "-n",
              "/usr/bin/podman",
-             "--host=unix:///run/podman.sock",
+             "--remote",
+             "--url=unix:///run/podman.sock",
              "create",
              "--name=hakuriver-task-7",
              "--label=hakuriver.task=7",

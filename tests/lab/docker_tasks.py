@@ -95,7 +95,9 @@ class Tasks(DockerCase):
         self.assertIn("'/no/such'", status["error_message"])
         status, _, _ = self.run_task("true", options=("--container", "absent"))
         self.assertEqual(status["status"], "failed")
-        self.assertIn("hakuriver/absent:base", status["error_message"])
+        self.assertIn(f"image 'hakuriver/absent:base' is not on this node, and no package of environment 'absent' in "
+                      f"'{self.cluster.shared}/hakuriver-containers': `hakuriver.docker package absent` makes one",
+                      status["error_message"])
 
     def test_limits_rights_and_mounts(self):
         data = self.cluster.home / "data"
