@@ -129,6 +129,14 @@ bool is_fault_of_task(Errc code) {
   return code == Errc::not_found || code == Errc::invalid_argument || code == Errc::denied || code == Errc::parse;
 }
 
+// A registry that does not answer is as a rule one that the task has spelt wrong: a node that works for others must not
+// hold back for it.
+Failure image_failure(const Attempt& attempt, const Error& error) {
+  const bool is_of_registry = attempt.options.source.package.empty();
+  const bool is_pull = is_of_registry && error.code == Errc::io && !is_lack(error.message) && attempt.engine.ping();
+  return {is_pull || is_fault_of_task(error.code) ? EACCES : EAGAIN, error.message};
+}
+
 // The image, where nothing is wrong with what the task asks for.
 std::optional<SuppliedImage> find_image(const Attempt& attempt, Plan& plan, Failure& failure) {
   const std::string& name = attempt.options.container.image;
@@ -139,7 +147,7 @@ std::optional<SuppliedImage> find_image(const Attempt& attempt, Plan& plan, Fail
   }
   auto image = supply_image(attempt.engine, name, attempt.options.source);
   if (!image) {
-    failure = {is_fault_of_task(image.error().code) ? EACCES : EAGAIN, image.error().message};
+    failure = image_failure(attempt, image.error());
     return std::nullopt;
   }
   // Behind that, which may take long: where links lead is looked at just before the engine follows them.

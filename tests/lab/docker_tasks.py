@@ -59,6 +59,9 @@ class Tasks(DockerCase):
             self.assertEqual((status["status"], status["exit_code"]), ("failed", 126), status["error_message"])
             self.assertIn(f"working directory '{missing}' in the container: No such file", status["error_message"])
         self.assertEqual(list(self.cluster.shared.rglob("typo")), [])
+        status, _, _ = self.run_task("true", options=("--container", "127.0.0.1:1/typo:1"))
+        self.assertEqual((status["exit_code"], status["attempt"]), (126, 1), status["error_message"])
+        self.assertIn("connection refused", status["error_message"])
         status, _, _ = self.run_task("true", options=("--container", "box", "--cores", "0.001"))
         self.assertEqual((status["status"], status["exit_code"]), ("completed", 0), status["error_message"])
 
