@@ -135,6 +135,28 @@ TEST_CASE("a package that is missed by many at once is loaded once") {
   CHECK(place.node.said == std::vector<std::string>{"load"});
 }
 
+// One that has the image by the time that it is looked for again.
+class LateEngine final : public FakeEngine {
+ public:
+  Result<Image> image(const std::string&) override {
+    if (looks_++ == 0) return Error{Errc::not_found, "no such image"};
+    return Image{};
+  }
+
+ private:
+  int looks_ = 0;
+};
+
+TEST_CASE("what another one brought while its turn was waited for is not brought again") {
+  const Place place;
+  LateEngine engine;
+  CHECK(supply_image(engine, "hakuriver/box:7", place.source));
+  CHECK(engine.said.empty());
+  LateEngine other;
+  CHECK(supply_image(other, "python:3.12", {place.source.packages, place.source.locks, {}}));
+  CHECK(other.said.empty());
+}
+
 TEST_CASE("whose fault it is that there is no image") {
   const std::string whole = tar_of("hakuriver/box:7");
   Place place;
@@ -178,6 +200,8 @@ TEST_CASE("a package holds its one image, or the engine never sees it") {
       {tar_entry("L", std::string("manifest.json", 14), 'L') + tar_entry("x", good), false, ""},
       {tar_entry("P", record, 'x') + tar_entry("x", good), false, ""},
       {tar_entry("G", "9 a=bcd\n", 'g') + manifest(good), false, ""},
+      {tar_entry("L", std::string("manifest.json", 14), 'L') + tar_entry("P", record, 'x') + tar_entry("x", good),
+       false, "a file in it has two names"},
       {manifest(good) + index(ours), false, ""},
       {manifest(good) + index(indexed("org.opencontainers.image.ref.name", "7")), false, ""},
       {manifest(good) + index(R"({"mediaType":"m","digest":"sha256:0","size":1})"), false, ""},
