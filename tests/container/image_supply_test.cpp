@@ -135,28 +135,6 @@ TEST_CASE("a package that is missed by many at once is loaded once") {
   CHECK(place.node.said == std::vector<std::string>{"load"});
 }
 
-// One that has the image by the time that it is looked for again.
-class LateEngine final : public FakeEngine {
- public:
-  Result<Image> image(const std::string&) override {
-    if (looks_++ == 0) return Error{Errc::not_found, "no such image"};
-    return Image{};
-  }
-
- private:
-  int looks_ = 0;
-};
-
-TEST_CASE("what another one brought while its turn was waited for is not brought again") {
-  const Place place;
-  LateEngine engine;
-  CHECK(supply_image(engine, "hakuriver/box:7", place.source));
-  CHECK(engine.said.empty());
-  LateEngine other;
-  CHECK(supply_image(other, "python:3.12", {place.source.packages, place.source.locks, {}}));
-  CHECK(other.said.empty());
-}
-
 TEST_CASE("whose fault it is that there is no image") {
   const std::string whole = tar_of("hakuriver/box:7");
   Place place;

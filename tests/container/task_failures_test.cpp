@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
+#include "container/image_supply.hpp"
 #include "platform/identity.hpp"
 #include "support/scratch_directory.hpp"
 #include "task_rig.hpp"
@@ -255,6 +257,27 @@ TEST_CASE("the init's own failures have words") {
   CHECK(silent.run().exit_status == 126);
   REQUIRE(silent.finish(&silent.engine));
   CHECK(silent.told.starts_with("exited 126\nmessage its first program cannot open its files"));
+}
+
+// One that has the image by the time that it is looked for again.
+class LateEngine final : public FakeEngine {
+ public:
+  Result<Image> image(const std::string&) override {
+    if (looks_++ == 0) return Error{Errc::not_found, "no such image"};
+    return Image{};
+  }
+
+ private:
+  int looks_ = 0;
+};
+
+TEST_CASE("what another one brought while its turn was waited for is not brought again") {
+  const ScratchDirectory directory;
+  for (const auto& [image, package] : {std::pair{"hakuriver/box:7", "box@7"}, std::pair{"python:3.12", ""}}) {
+    LateEngine engine;
+    CHECK(supply_image(engine, image, {directory / "packages", directory / "locks", package}));
+    CHECK(engine.said.empty());
+  }
 }
 
 }  // namespace
