@@ -89,8 +89,9 @@ Status Keeper::run() {
     if (!waited) return waited;
     obey_commands();
     trees_.work(monotonic_now());
-    control_.work(monotonic_now());
+    // Before a launcher is asked to finish: with what it removes goes how the main process ended.
     commit();
+    control_.work(monotonic_now());
     if (is_time_to_go(monotonic_now())) break;
   }
   for (const auto& parent : parents_) remove_parent(parent);

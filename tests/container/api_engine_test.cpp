@@ -30,6 +30,29 @@ TEST_CASE("an engine is asked for its version first, and then in that version") 
                                                    "POST /v1.41/containers/hakuriver-task-7/pause HTTP/1.1"});
 }
 
+TEST_CASE("each verb is one request, and a container is removed whatever it does, with its volumes") {
+  ScriptedSocket socket({{kVersion, answer(204, ""), answer(204, ""), answer(204, ""), answer(204, "")}});
+  const auto engine = open_at(socket);
+  CHECK(engine->start("c"));
+  CHECK(engine->resume("c"));
+  CHECK(engine->kill("c"));
+  CHECK(engine->remove("c"));
+  auto asked = socket.asked();
+  asked.erase(asked.begin());
+  CHECK(asked == std::vector<std::string>{"POST /v1.41/containers/c/start HTTP/1.1",
+                                          "POST /v1.41/containers/c/unpause HTTP/1.1",
+                                          "POST /v1.41/containers/c/kill?signal=KILL HTTP/1.1",
+                                          "DELETE /v1.41/containers/c?force=1&v=1 HTTP/1.1"});
+}
+
+TEST_CASE("an engine's id leads nowhere else") {
+  ScriptedSocket socket({{kVersion, answer(201, R"({"Id":"0/../../containers/other"})"), answer(200, "")}});
+  const auto executed = open_at(socket)->execute("c", {"true"});
+  REQUIRE_FALSE(executed);
+  CHECK(executed.error().code == Errc::parse);
+  CHECK(socket.asked().size() == 2);
+}
+
 TEST_CASE("what an engine refuses is told apart, in its own words") {
   struct Row {
     int status;

@@ -178,6 +178,8 @@ TEST_CASE("a package holds its one image, or the engine never sees it") {
       {tar_entry("L", std::string("manifest.json", 14), 'L') + tar_entry("x", good), false, ""},
       {tar_entry("P", record, 'x') + tar_entry("x", good), false, ""},
       {tar_entry("G", "9 a=bcd\n", 'g') + manifest(good), false, ""},
+      {tar_entry("L", std::string("manifest.json", 14), 'L') + tar_entry("P", record, 'x') + tar_entry("x", good),
+       false, "a file in it has two names"},
       {manifest(good) + index(ours), false, ""},
       {manifest(good) + index(indexed("org.opencontainers.image.ref.name", "7")), false, ""},
       {manifest(good) + index(R"({"mediaType":"m","digest":"sha256:0","size":1})"), false, ""},

@@ -3,11 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "container/engine.hpp"
 #include "container/options.hpp"
 #include "container/program.hpp"
 #include "platform/identity.hpp"
+#include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
 using namespace hakuriver::doors;
@@ -75,6 +77,75 @@ TEST_CASE("mounts that a task may have below some directories only are marked, a
                                                        {"/srv/own", "/own"}});
   wanted.mounts = {"/data/../etc:/x"};
   CHECK(wrap_in_container(here, request(), wanted).refusal.find("allow_mounts") != std::string::npos);
+}
+
+TEST_CASE("what a task may have and what it is held to goes into its container") {
+  auto asked = request();
+  asked.key.attempt = Attempt{2};
+  asked.user = TaskUser{1000, 1001, {20}};
+  asked.no_new_privileges = true;
+  asked.niceness = 3;
+  asked.millicores = 1500;
+  asked.memory_bytes = 4096;
+  asked.cpus = {2, 3};
+  asked.numa_node = 1;
+  asked.working_directory = "/srv/shared/shared_data/a";
+  auto wanted = spec();
+  wanted.private_network = true;
+  wanted.mounts = {"/srv:/all", "/own:/local_temp:ro"};
+  const auto wrapped = wrap_in_container(node(), asked, wanted);
+  const auto options = options_of(wrapped);
+  CHECK(options.name == "hakuriver-task-7.2");
+  CHECK(options.owner == "a/7/2");
+  CHECK(options.state == "/state/hakuriver-task-7.2");
+  CHECK(options.niceness == 3);
+  CHECK(options.container.user == "1000:1001");
+  CHECK(options.container.no_new_privileges);
+  CHECK(options.container.network == "none");
+  CHECK(options.container.millicores == 1500);
+  CHECK(options.container.memory_bytes == 4096);
+  CHECK(options.container.cpus == std::vector<std::uint32_t>{2, 3});
+  CHECK(options.container.memory_node == 1U);
+  CHECK(options.container.mounts == std::vector<Mount>{{"/srv/shared", "/srv/shared"},
+                                                       {"/srv/shared/shared_data", "/shared"},
+                                                       {"/srv", "/all"},
+                                                       {"/own", "/local_temp", true}});
+  // By the mount that fits best.
+  CHECK(options.container.working_directory == "/shared/a");
+  // The program that asks for it is the runner's own.
+  CHECK_FALSE(wrapped.user);
+  CHECK_FALSE(wrapped.no_new_privileges);
+  CHECK(wrapped.working_directory == "/");
+  CHECK(wrapped.cpus.empty());
+  // And nothing is held that was not asked for.
+  const auto plain = options_of(wrap_in_container(node(), request(), spec()));
+  CHECK(plain.container.network == "host");
+  CHECK_FALSE(plain.container.no_new_privileges);
+  CHECK_FALSE(plain.container.memory_node);
+}
+
+TEST_CASE("a task has the rights of root in its container where the node lets it only") {
+  auto wanted = spec();
+  wanted.privileged = true;
+  CHECK(options_of(wrap_in_container(node(), request(), wanted)).container.privileged);
+  auto here = node();
+  here.allow_privileged = false;
+  const auto refused = wrap_in_container(here, request(), wanted);
+  CHECK(refused.refusal == "privileged containers are not allowed here: [docker] allow_privileged");
+  CHECK(refused.argv == request().argv);
+}
+
+TEST_CASE("the directory that all containers share is a directory") {
+  const test::ScratchDirectory scratch;
+  auto here = node();
+  here.shared_dir = scratch.path();
+  CHECK(prepare_shared_data(here));
+  CHECK(prepare_shared_data(here));
+  const std::string path = scratch / "shared_data";
+  CHECK(std::filesystem::status(path).permissions() == static_cast<std::filesystem::perms>(01777));
+  std::filesystem::remove(path);
+  std::filesystem::create_directory_symlink("/etc", path);
+  CHECK(prepare_shared_data(here).error().message == "'" + path + "' is a link or a file: expected a directory");
 }
 
 TEST_CASE("a task that names no user has the runner's groups, too") {

@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
+#include "container/image_supply.hpp"
 #include "platform/identity.hpp"
 #include "support/scratch_directory.hpp"
 #include "task_rig.hpp"
@@ -129,6 +133,42 @@ TEST_CASE("a container that never came is not waited for without end, nor one th
   CHECK(refused.told == "exited 126\nmessage container of image 'my-env': bad\n");
 }
 
+TEST_CASE("what still runs when its main process has gone is ended before its end is told") {
+  Rig rig;
+  rig.run();
+  rig.engine.state_.status = "running";
+  REQUIRE(rig.finish(&rig.engine));
+  CHECK(rig.engine.said == std::vector<std::string>{"kill", "remove"});
+}
+
+TEST_CASE("a container that starts while it is being removed is told by what it came to") {
+  Rig rig;
+  rig.run();
+  rig.engine.state_.status = "created";
+  rig.engine.while_removing = [&rig] { rig.report("starting\nstarted\n"); };
+  REQUIRE(rig.finish(&rig.engine));
+  CHECK(rig.told == "signaled 9\n");
+}
+
+TEST_CASE("nothing inside a container can change our programs on the node, and everybody there can tell") {
+  Rig rig;
+  rig.run();
+  const auto& mounts = rig.engine.container.mounts;
+  CHECK(std::count(mounts.begin(), mounts.end(), Mount{"/libexec/init", "/.hakuriver/init", true}) == 1);
+  CHECK(std::count(mounts.begin(), mounts.end(), Mount{"/bin/hakurun", "/.hakuriver/bin/hakurun", true}) == 1);
+  CHECK(std::filesystem::status(rig.files.report_path()).permissions() == static_cast<std::filesystem::perms>(0666));
+}
+
+TEST_CASE("a starter is one as long as it lives, whoever has its number afterwards") {
+  const ScratchDirectory directory;
+  {
+    TaskFiles files(directory / "task");
+    REQUIRE(files.create());
+    CHECK(TaskFiles(directory / "task").starter() == ::getpid());
+  }
+  CHECK_FALSE(TaskFiles(directory / "task").starter());
+}
+
 TEST_CASE("whoever asked an engine is not ended, and starts nothing that was cancelled meanwhile") {
   Rig rig;
   rig.engine.while_creating = [&rig] {
@@ -217,6 +257,27 @@ TEST_CASE("the init's own failures have words") {
   CHECK(silent.run().exit_status == 126);
   REQUIRE(silent.finish(&silent.engine));
   CHECK(silent.told.starts_with("exited 126\nmessage its first program cannot open its files"));
+}
+
+// One that has the image by the time that it is looked for again.
+class LateEngine final : public FakeEngine {
+ public:
+  Result<Image> image(const std::string&) override {
+    if (looks_++ == 0) return Error{Errc::not_found, "no such image"};
+    return Image{};
+  }
+
+ private:
+  int looks_ = 0;
+};
+
+TEST_CASE("what another one brought while its turn was waited for is not brought again") {
+  const ScratchDirectory directory;
+  for (const auto& [image, package] : {std::pair{"hakuriver/box:7", "box@7"}, std::pair{"python:3.12", ""}}) {
+    LateEngine engine;
+    CHECK(supply_image(engine, image, {directory / "packages", directory / "locks", package}));
+    CHECK(engine.said.empty());
+  }
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ class FakeEngine : public Engine {
   Status kill(const std::string&) override { return say("kill"); }
   Status execute(const std::string&, const Argv& words) override { return say("execute " + shell_quote(words)); }
   Status remove(const std::string&) override {
+    if (while_removing) while_removing();
     state_.status.clear();
     return say("remove");
   }
@@ -70,6 +71,7 @@ class FakeEngine : public Engine {
   std::function<Status()> while_creating;
   std::function<Status()> while_starting;
   std::function<void()> while_waiting;
+  std::function<void()> while_removing;
   bool answers = true;
   int failures = 0;  // so many questions for a state stay without an answer
   Container container;

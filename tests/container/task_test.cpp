@@ -1,8 +1,13 @@
 #include <doctest/doctest.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "container/child.hpp"
+#include "container/program.hpp"
 #include "task_rig.hpp"
 
 using namespace hakuriver;
@@ -19,6 +24,52 @@ TEST_CASE("a command runs behind the image's entrypoint, with the image's PATH a
   CHECK(rig.engine.container.mounts.size() == 5);
   rig.run({"PATH=/mine"});
   CHECK(rig.engine.environment == std::vector<std::string>{"PATH=/mine:/.hakuriver/bin"});
+  rig.options.niceness = 5;
+  rig.run();
+  CHECK(shell_quote(rig.engine.command).find(" --nice 5 -- ") != std::string::npos);
+}
+
+TEST_CASE("the files of its output are the user's whom the task runs as") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root can give files away");
+    return;
+  }
+  const test::ScratchDirectory directory;
+  const std::string output = directory.write("out", "");
+  const std::string state = directory / "containers/task";
+  std::vector<std::string> words{"hakuriver-container",
+                                 "--name",
+                                 "n",
+                                 "--owner",
+                                 "a/7/1",
+                                 "--state",
+                                 state,
+                                 "--socket",
+                                 directory / "none",
+                                 "--image",
+                                 "box",
+                                 "--init",
+                                 "/i",
+                                 "--user",
+                                 "65534:65533",
+                                 "run",
+                                 "--",
+                                 "x"};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int file = ::open(output.c_str(), O_WRONLY | O_APPEND);
+    if (::dup2(file, 1) < 0 || ::dup2(file, 2) < 0) ::_exit(1);
+    ::_exit(container_program(static_cast<int>(argv.size()), argv.data()));
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 125);  // there is no engine
+  struct stat facts {};
+  REQUIRE(::stat(output.c_str(), &facts) == 0);
+  CHECK(facts.st_uid == 65534);
+  CHECK(facts.st_gid == 65533);
 }
 
 TEST_CASE("what the init reported is what the keeper is told") {

@@ -1,6 +1,8 @@
 #include "environment/packages.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,10 @@ TEST_CASE("a directory that others may have filled is refused in one line that n
   REQUIRE(::chmod(path.c_str(), 0755) == 0);
   if (::chown(path.c_str(), 65534, 65534) == 0) {  // only root can
     refused("belongs to user 65534");
+    // Where it is in a directory of that user's, it is theirs to fill.
+    REQUIRE(::chown(place.directory.path().c_str(), 65534, 65534) == 0);
+    CHECK(place.packages.check_directory());
+    REQUIRE(::chown(place.directory.path().c_str(), ::geteuid(), ::getegid()) == 0);
     REQUIRE(::chown(path.c_str(), ::geteuid(), ::getegid()) == 0);
   }
   std::filesystem::rename(path, place.directory / "real");
@@ -164,6 +170,30 @@ TEST_CASE("the current package is kept, unless it is the last and one insists") 
   CHECK(place.packages.remove({"a", 2}, true));
   CHECK(place.pinned("a") == "a");
   CHECK_FALSE(std::filesystem::exists(place.packages.manifest_path({"a", 1})));
+}
+
+TEST_CASE("a file that cannot be written whole leaves no part of it, and what it was to replace") {
+  const ScratchDirectory directory;
+  REQUIRE(replace_file(directory.path(), "f", "old"));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit few{8, before.rlim_max};
+  const auto usual = ::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
+  const auto replaced = replace_file(directory.path(), "f", "more than a few");
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  ::signal(SIGXFSZ, usual);
+  CHECK_FALSE(replaced);
+  CHECK(contents_of(directory / "f") == "old");
+  CHECK_FALSE(std::filesystem::exists(directory / part_of("f")));
+}
+
+TEST_CASE("a link in the place of a file that is being written is not followed") {
+  const ScratchDirectory directory;
+  directory.write("other", "of somebody else");
+  std::filesystem::create_symlink(directory / "other", directory / part_of("f"));
+  CHECK_FALSE(replace_file(directory.path(), "f", "new"));
+  CHECK(contents_of(directory / "other") == "of somebody else");
 }
 
 TEST_CASE("nobody changes what somebody else is changing") {

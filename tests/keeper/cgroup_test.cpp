@@ -1,7 +1,10 @@
 #include "keeper/cgroup.hpp"
 
 #include <doctest/doctest.h>
+#include <errno.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 #include "keeper/node.hpp"
 
@@ -88,6 +91,9 @@ TEST_CASE("limits and counts are in the files of version 1, one controller or tw
   CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_quota_us") == "50000");
   CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_period_us") == "100000");
   CHECK(contents_of(parent.memory + "/7.1/memory.limit_in_bytes") == "1048576");
+  write_file(parent.memory + "/7.1/memory.memsw.limit_in_bytes", "");
+  CHECK(Cgroup(parent, kKey).make(500, 1 << 20, error).has_value());
+  CHECK(contents_of(parent.memory + "/7.1/memory.memsw.limit_in_bytes") == "1048576");
   CHECK(Cgroup(parent, kKey).counts() == CgroupCounts{1234567, 4096, 4});
   CHECK_FALSE(Cgroup(parent, kKey).is_frozen());
   CHECK(keeper::attempts_below(parent) == std::vector<AttemptKey>{kKey});
@@ -108,6 +114,34 @@ TEST_CASE("a cgroup that cannot be made leaves nothing and says why") {
   CHECK_FALSE(keeper::make_parent(parent).has_value());
 }
 
+TEST_CASE("a limit that cannot be set is said, and its cgroup goes") {
+  struct Row {
+    bool is_unified;
+    std::uint64_t millicores;
+    std::uint64_t memory_bytes;
+    std::string file;
+  };
+  for (const auto& row : std::vector<Row>{{true, 500, 0, "cpu.max"},
+                                          {true, 0, 4096, "memory.max"},
+                                          {false, 500, 0, "cpu.cfs_period_us"},
+                                          {false, 0, 4096, "memory.limit_in_bytes"}}) {
+    CAPTURE(row.file);
+    const ScratchDirectory scratch;
+    CgroupParent parent;
+    (row.is_unified ? parent.unified : parent.freezer) = scratch / "one";
+    if (!row.is_unified) parent.cpu = parent.memory = scratch / "other";
+    parent.limits_cores = parent.limits_memory = true;
+    for (const std::string name : {"one", "other"}) std::filesystem::create_directory(scratch / name);
+    int error = 0;
+    const auto made = Cgroup(parent, kKey).make(row.millicores, row.memory_bytes, error);
+    REQUIRE_FALSE(made.has_value());
+    CHECK(error == ENOENT);
+    CHECK(made.error().message.find("/7.1/" + row.file) != std::string::npos);
+    CHECK(keeper::attempts_below(parent).empty());
+    CHECK(Cgroup(parent, kKey).make(0, 0, error).has_value());
+  }
+}
+
 TEST_CASE("cgroups below an attempt's own belong to it") {
   for (const char* version : {"1", "2"}) {
     CAPTURE(version);
@@ -117,15 +151,19 @@ TEST_CASE("cgroups below an attempt's own belong to it") {
     auto request = node.shell(1,
                               "mkdir \"$GROUP/deep\" && echo $$ > \"$GROUP/deep/cgroup.procs\"; "
                               "(setsid env -i sh -c 'echo $$ > pid; exec sleep 1000' &); sleep 1000");
+    request.key.attempt = Attempt{12};
     const auto& parent = node.cgroup().unified.empty() ? node.cgroup().freezer : node.cgroup().unified;
-    const auto own = parent + "/" + to_string(request.key.task) + ".1";
+    const auto own = parent + "/" + to_string(request.key.task) + ".12";
     request.environment.push_back("GROUP=" + own);
     node.start(request);
     const pid_t pid = node.wait_for_pid("pid");
     CHECK(contents_of("/proc/" + std::to_string(pid) + "/cgroup").find("/deep\n") != std::string::npos);
     CHECK(keeper::attempts_around(pid) == std::vector<AttemptKey>{request.key});
     CHECK(Cgroup(node.cgroup(), request.key).holds(pid));
+    const auto inside = Cgroup(node.cgroup(), request.key).processes();
+    CHECK(std::count(inside.begin(), inside.end(), pid) == 1);
     CHECK_FALSE(Cgroup(node.cgroup(), node.key(2)).holds(pid));
+    CHECK_FALSE(Cgroup(node.cgroup(), node.key(1)).holds(pid));  // whose name is the beginning of its own
     REQUIRE(node.port().signal(request.key, TaskSignal::terminate, std::chrono::milliseconds{0}).has_value());
     CHECK(node.wait_for_end(1).outcome.kind == OutcomeKind::signaled);
     CHECK(is_gone(pid));

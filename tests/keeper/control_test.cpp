@@ -38,6 +38,7 @@ constexpr const char* kLauncher = R"sh(#!/bin/sh
 cd "$1" || exit 9
 echo "$2" >> verbs
 test -e "broken.$2" && exit 1
+test -e "hanging.$2" && exec sleep 1000
 signal() { test -s thing || return 1; kill -s "$1" -- "-$(cat thing)" 2>/dev/null || test -s status; }
 case "$2" in
 run)
@@ -118,6 +119,19 @@ TEST_CASE("an attempt that a launcher runs ends with what the launcher says, and
   CHECK(ended.message.empty());
 }
 
+TEST_CASE("a command that was not executed did not end as its launcher says") {
+  Launched node;
+  REQUIRE(node.connect());
+  write_file(node.out_directory() + "/status", "exited 0\n");
+  auto request = node.launch(1, "");
+  request.argv = {"/bin/sh", "-c", "printf '\\0002 no such command\\n' >&3; exit 1"};
+  request.reports_start = true;
+  const auto ended = node.run(request);
+  CHECK(ended.outcome == Outcome{OutcomeKind::exited, 127});
+  CHECK(ended.message == "no such command");
+  CHECK(node.verbs() == "finish\n");
+}
+
 TEST_CASE("a launcher pauses and resumes, and it is told only when it has") {
   Launched node;
   REQUIRE(node.connect());
@@ -173,6 +187,33 @@ TEST_CASE("a launcher ends what it runs, gently and then not") {
   CHECK(node.verbs().find("terminate\n") != std::string::npos);
 }
 
+TEST_CASE("a launcher that could not ask for the end is told to ask again") {
+  Launched node;
+  REQUIRE(node.connect());
+  const std::string broken = node.out_directory() + "/broken.terminate";
+  write_file(broken, "");
+  node.start(node.launch(1, "sleep 1000"));
+  thing_of(node);
+  REQUIRE(node.port().signal(node.key(1), TaskSignal::terminate, 1h).has_value());
+  REQUIRE(node.wait([&] { return node.verbs().find("terminate\n") != std::string::npos; }));
+  ::unlink(broken.c_str());
+  CHECK(node.wait_for_end(1).outcome == Outcome{OutcomeKind::signaled, SIGTERM});
+}
+
+TEST_CASE("KILL does not wait for a launcher that hangs in a gentler verb") {
+  constexpr auto kPatienceWithLaunchers = 30s;  // the keeper's, before it ends one of itself
+  Launched node;
+  REQUIRE(node.connect());
+  write_file(node.out_directory() + "/hanging.terminate", "");
+  node.start(node.launch(1, "sleep 1000"));
+  const pid_t thing = thing_of(node);
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(node.port().signal(node.key(1), TaskSignal::terminate, 50ms).has_value());
+  CHECK(node.wait_for_end(1).outcome == Outcome{OutcomeKind::signaled, SIGKILL});
+  CHECK(std::chrono::steady_clock::now() - begin < kPatienceWithLaunchers);
+  CHECK(is_gone(thing));
+}
+
 TEST_CASE("what is asked to end has ended for that, also where memory had run out inside before") {
   Launched node;
   REQUIRE(node.connect());
@@ -215,6 +256,26 @@ TEST_CASE("a client that is killed leaves nothing of what it was the client of")
   ::kill(client, SIGKILL);
   CHECK(node.wait_for_end(1).outcome == Outcome{OutcomeKind::signaled, SIGKILL});
   CHECK(eventually([&] { return is_gone(thing); }));
+}
+
+TEST_CASE("how a main process ended is known to the next keeper, where the launcher knows no better") {
+  for (const char* crash : {"finish:1", "finished:1"}) {
+    CAPTURE(crash);
+    Launched node(HAKURIVER_TEST_CRASHING_KEEPER);
+    ::setenv("HAKURIVER_KEEPER_CRASH", crash, 1);
+    const auto connected = node.connect();
+    ::unsetenv("HAKURIVER_KEEPER_CRASH");
+    REQUIRE(connected);
+    auto request = node.shell(1, "exit 7");
+    request.control = {"/bin/true"};
+    node.start(request);
+    REQUIRE(node.wait([&] { return !node.gone.empty(); }));
+    CHECK_FALSE(node.ended.contains(1));
+    REQUIRE(node.connect());
+    const auto ended = node.wait_for_end(1);
+    CHECK(ended.outcome == Outcome{OutcomeKind::exited, 7});
+    CHECK(ended.message.empty());
+  }
 }
 
 TEST_CASE("a keeper that dies at any step of a launcher's finishes it later") {

@@ -98,6 +98,18 @@ TEST_CASE("what a launching program tells of the start is what the attempt becom
     small.memory_bytes = bytes;
     CHECK(node.run(small).outcome == outcome);
   }
+  // What a user put in the place of its standard error says nothing, and holds nobody up.
+  const auto secret = node.out_directory() + "/secret";
+  write_file(secret, "of somebody else\n");
+  for (const std::string& put : {"ln -s " + secret, std::string("mkfifo")}) {
+    CAPTURE(put);
+    auto request = reporting(node, ++number, "");
+    request.argv[2] = "rm " + request.stderr_path + "; " + put + " " + request.stderr_path + "; exit 1";
+    request.cgroup = {};
+    const auto ended = node.run(request);
+    CHECK(ended.outcome == Outcome{OutcomeKind::never_started, EIO});
+    CHECK(ended.message == "its launching program ended without a word");
+  }
   // Asked to end while it was being launched: it ended for that.
   auto request = reporting(node, ++number, "echo $$ > launching; sleep 1000");
   node.start(request);

@@ -131,6 +131,23 @@ TEST_CASE("a task sees its own environment, directory, session and descriptors, 
   rlimit own{};
   ::getrlimit(RLIMIT_NOFILE, &own);
   CHECK(line[10] == std::to_string(own.rlim_cur));
+  // A shell takes itself out of what blocks its children's signals.
+  node.run(node.request(3, {"/bin/grep", "^SigBlk", "/proc/self/status"}));
+  CHECK(node.output(3) == "SigBlk:\t0000000000000000\n");
+}
+
+TEST_CASE("a task may have as many files open as who started the keeper, however many the keeper has") {
+  rlimit own{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &own) == 0);
+  const rlimit few{200, own.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  Node node;
+  const auto connected = node.connect();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &own) == 0);
+  REQUIRE(connected);
+  node.run(node.shell(1, "ulimit -Sn; ulimit -Hn"));
+  CHECK(node.output(1) ==
+        "200\n" + (own.rlim_max == RLIM_INFINITY ? "unlimited" : std::to_string(own.rlim_max)) + "\n");
 }
 
 TEST_CASE("a working directory that is missing is the task's fault") {

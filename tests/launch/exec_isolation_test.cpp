@@ -8,6 +8,7 @@
 #include <string>
 
 #include "running_exec.hpp"
+#include "support/scratch_directory.hpp"
 
 using namespace hakuriver;
 using namespace hakuriver::test;
@@ -53,6 +54,9 @@ TEST_CASE("a private network has a loopback, which works, and nothing else") {
                              "cat /proc/net/if_inet6 /proc/net/fib_trie | grep -c '127.0.0.1'"});
   CHECK(ran.output.starts_with("lo\n"));
   CHECK(ran.output.find("\n0\n") == std::string::npos);
+  // The machine's own may be as bare.
+  const Argv look{"readlink", "/proc/self/ns/net"};
+  CHECK(run_exec({"--private-network", "--", look[0], look[1]}).output != run_exec({"--", look[0], look[1]}).output);
 }
 
 TEST_CASE("a private process table holds the task and its first process only") {
@@ -88,4 +92,34 @@ TEST_CASE("what is left in a private process table ends with it") {
   CHECK(code_of(ran) == 4);
   CHECK(ran.output == "ready\nended\n");
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(60));
+}
+
+TEST_CASE("a private process table ends with the process outside, however that ended") {
+  if (cannot("--private-pid")) return;
+  const ScratchDirectory scratch;
+  const std::string exec = HAKURIVER_TEST_EXEC;
+  const auto ran = run_exec({"--", "sh", "-c",
+                             "cd " + scratch.path() + "; mkfifo said; " + exec +
+                                 " --private-pid -- sh -c 'echo up; exec sleep 100' >said & exec 5<said; "
+                                 "read word <&5; kill -9 $!; timeout 60 cat <&5 && echo $word and gone"});
+  CHECK(ran.output == "up and gone\n");
+}
+
+TEST_CASE("what a private process table mounts is not seen outside") {
+  if (cannot("--private-pid")) return;
+  const std::string exec = HAKURIVER_TEST_EXEC;
+  const Argv shared{"--", "unshare", "--mount", "--propagation", "shared", "sh", "-c"};
+  const auto run_shared = [&shared](const std::string& script) {
+    Argv words = shared;
+    words.push_back(script);
+    return run_exec(words);
+  };
+  if (code_of(run_shared("true")) != 0) {
+    MESSAGE("skipped: no mount namespace can be made here");
+    CHECK(std::getenv("HAKURIVER_NO_SKIP") == nullptr);
+    return;
+  }
+  const auto ran = run_shared("list() { cut -d' ' -f5 /proc/self/mountinfo; }; before=$(list); " + exec +
+                              " --private-pid -- true && [ \"$before\" = \"$(list)\" ] && echo same");
+  CHECK(ran.output == "same\n");
 }

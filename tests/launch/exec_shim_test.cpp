@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -139,6 +140,31 @@ TEST_CASE("outputs are appended to, and never created") {
   std::ofstream(path) << "first\n";
   CHECK(code_of(run_exec({"--stdout", path, "--stderr", path, "--", "sh", "-c", "echo second; echo third >&2"})) == 0);
   CHECK(contents_of(path) == "first\nsecond\nthird\n");
+  // Whoever may write to the directory could have put it there.
+  const std::string link = scratch.path() + "/link";
+  REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
+  CHECK(code_of(run_exec({"--stdout", link, "--", "echo", "fourth"})) == 125);
+  CHECK(contents_of(path) == "first\nsecond\nthird\n");
+}
+
+TEST_CASE("what a launcher ignores or masks is not the command's") {
+  const std::string exec = HAKURIVER_TEST_EXEC;
+  const auto ran = run_exec(
+      {"--", "sh", "-c",
+       "trap '' PIPE TERM; umask 077; exec " + exec + " -- sh -c \"umask; exec grep ^SigIgn /proc/self/status\""});
+  REQUIRE(ran.output.starts_with("0022\nSigIgn:\t"));
+  const auto ignored = std::stoull(ran.output.substr(ran.output.rfind('\t')), nullptr, 16);
+  CHECK((ignored & (1u << (SIGPIPE - 1) | 1u << (SIGTERM - 1))) == 0);
+}
+
+TEST_CASE("a command that is bound to a CPU runs there") {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  REQUIRE(::sched_getaffinity(0, sizeof own, &own) == 0);
+  int cpu = 0;
+  while (CPU_ISSET(cpu, &own) == 0) ++cpu;
+  const auto ran = run_exec({"--cpus", std::to_string(cpu), "--", "grep", "^Cpus_allowed_list", "/proc/self/status"});
+  CHECK(ran.output == "Cpus_allowed_list:\t" + std::to_string(cpu) + "\n");
 }
 
 TEST_CASE("outputs of another process are the files that it has, not what has their names") {

@@ -55,4 +55,19 @@ TEST_CASE("what is no spec is refused") {
     REQUIRE_FALSE(read);
     CHECK(read.error().code == Errc::parse);
   }
+  // More than there can be is not taken for the part of it that was read.
+  std::ofstream(path) << std::string(std::size_t{3} << 20, '\0');
+  const auto large = read_spec_file(path);
+  REQUIRE_FALSE(large);
+  CHECK(large.error().code == Errc::parse);
+}
+
+TEST_CASE("a link to a spec is none") {
+  const test::ScratchDirectory scratch;
+  const std::string path = scratch.path() + "/spec";
+  const std::string link = scratch.path() + "/link";
+  REQUIRE(write_spec_file(path, {}));
+  REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
+  CHECK(read_spec_file(link).error().code == Errc::io);
+  CHECK(read_spec_file(path));
 }

@@ -22,8 +22,7 @@ class Silence final : public LogSink {
 };
 
 struct PinningHost {
-  explicit PinningHost(std::string default_container = {}) {
-    HostOptions options;
+  explicit PinningHost(std::string default_container = {}, HostOptions options = {}, bool runs_containers = true) {
     options.shared_dir = scratch.path();
     options.package_dir = scratch / "packages";
     options.default_container = std::move(default_container);
@@ -31,11 +30,11 @@ struct PinningHost {
     REQUIRE(opened);
     host = std::move(*opened);
     REQUIRE(host->start());
-    add_node();
+    add_node(runs_containers);
   }
 
-  // One that offers containers and never asks for work.
-  void add_node() const {
+  // One that never asks for work.
+  void add_node(bool runs_containers) const {
     Hello hello;
     hello.node = "node1";
     hello.runner_id = std::string(32, 'a');
@@ -50,7 +49,7 @@ struct PinningHost {
     node.session = {std::string(32, 'b'), std::string(32, 'c')};
     node.facts.millicores = 1000;
     node.facts.numa_nodes.push_back({0, {0}, 0});
-    node.facts.containers = true;
+    node.facts.containers = runs_containers;
     node.facts.max_tasks = 100;
     const auto reply = ask("POST", "/api/v1/node/register", wire::encode(node));
     REQUIRE_MESSAGE(reply.status == 200, reply.body);
@@ -134,6 +133,54 @@ TEST_CASE("a version that is not there is refused in one line") {
     CHECK(reply.status == status);
     CHECK(reply.body.find(container) != std::string::npos);
     CHECK(reply.body.find('\n') == std::string::npos);
+  }
+}
+
+TEST_CASE("a submission has of a container what the host allows, and is told the key that says so") {
+  HostOptions options;
+  options.allow_privileged = false;
+  options.allow_mounts = {"/srv/", "/data"};
+  const PinningHost host({}, options);
+  struct Row {
+    std::string body;
+    std::string refusal;  // empty: none
+  };
+  const std::string box = R"({"argv":["x"],"container":"box:9",)";
+  for (const auto& row : std::vector<Row>{{box + R"("mounts":["/srv/x:/x","/srv:/y","/data:/z:ro"]})", ""},
+                                          {box + R"("privileged":false})", ""},
+                                          {box + R"("mounts":["/srv/x:/x","/etc:/y"]})", "allow_mounts"},
+                                          {box + R"("mounts":["/srvx:/x"]})", "allow_mounts"},
+                                          {box + R"("mounts":["/data/../etc:/x"]})", "allow_mounts"},
+                                          {box + R"("mounts":["/data/..:/x"]})", "allow_mounts"},
+                                          {box + R"("mounts":["/data:/x:RO"]})", "with :ro"},
+                                          {box + R"("privileged":true})", "allow_privileged"},
+                                          {R"({"argv":["x"],"mounts":["/data:/x"]})", "only a container has that"},
+                                          {R"({"argv":["x"],"privileged":true})", "only a container has that"}}) {
+    CAPTURE(row.body);
+    const auto reply = host.ask("POST", "/api/v1/batches", row.body);
+    CHECK_MESSAGE(reply.status == (row.refusal.empty() ? 202 : 422), reply.body);
+    CHECK(reply.body.find(row.refusal) != std::string::npos);
+  }
+}
+
+TEST_CASE("what the host's own file gives to containers is allowed by that, and nothing to a task without one") {
+  HostOptions options;
+  options.allow_privileged = false;
+  options.allow_mounts = std::vector<std::string>{};
+  options.default_mounts = {"/data:/data"};
+  options.default_privileged = true;
+  const PinningHost host({}, options);
+  CHECK(host.ask("POST", "/api/v1/batches", R"({"argv":["x"],"container":"box:9"})").status == 202);
+  CHECK(host.ask("POST", "/api/v1/batches", R"({"argv":["x"]})").status == 202);
+}
+
+TEST_CASE("only a container that nobody asked for is done without where no node runs any") {
+  const PinningHost host("box:9", {}, false);
+  CHECK(without_id(host.submit(R"({"command":"x"})")) == "null null");
+  for (const std::string wanted : {R"("container":"box:9")", R"("mounts":["/data:/x"])", R"("privileged":true)"}) {
+    CAPTURE(wanted);
+    const auto reply = host.ask("POST", "/api/v1/batches", R"({"argv":["x"],)" + wanted + "}");
+    CHECK_MESSAGE(reply.status == 503, reply.body);
   }
 }
 

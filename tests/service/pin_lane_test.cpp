@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace hakuriver;
@@ -61,6 +62,39 @@ TEST_CASE("who asks while the files do not answer is told so, with those that wa
   const auto pinned = first.get_future().get();
   REQUIRE(pinned);
   CHECK(*pinned == "first@1");
+}
+
+TEST_CASE("no more wait for an answer than there may be") {
+  constexpr int kMost = 10'000;
+  std::promise<void> open;
+  const HangingPin pin{.gate = open.get_future().share()};
+  std::promise<Result<std::string>> first;
+  std::atomic<int> refused = 0;
+  PinLane lane(pin, 1h);
+  lane.ask("first", into(first));
+  pin.called->get_future().wait();
+  const auto count = [&refused](const Result<std::string>& pinned) { refused += pinned ? 0 : 1; };
+  for (int i = 0; i < kMost; ++i) lane.ask("box", count);
+  CHECK(refused == 0);
+  lane.ask("box", count);
+  CHECK(refused == kMost + 1);
+  open.set_value();
+  CHECK(first.get_future().get());
+}
+
+TEST_CASE("files that answered at last are asked again") {
+  PinLane lane([](const std::string& container) -> Result<std::string> { return container; }, 1ms);
+  bool is_pinned = false;
+  // Who asks in the moment between an answer and its end may be told that it takes long.
+  for (int tries = 0; tries < 1000 && !is_pinned; ++tries) {
+    std::promise<Result<std::string>> before, answer;
+    lane.ask("box", into(before));
+    before.get_future().wait();
+    std::this_thread::sleep_for(2ms);
+    lane.ask("box", into(answer));
+    is_pinned = answer.get_future().get().has_value();
+  }
+  CHECK(is_pinned);
 }
 
 TEST_CASE("nobody waits for files that hang, and nobody is told of them afterwards") {

@@ -255,6 +255,22 @@ TEST_CASE("tasks of one batch differ in what is theirs, those of another batch i
   CHECK(third.memory_bytes == 1024);
 }
 
+TEST_CASE("a task that belongs into a container never runs outside of one") {
+  auto world = a_world();
+  world.wrap = [](const StartRequest& request, const TaskSpec&) { return request; };
+  auto spec = a_spec();
+  spec->container = "box";
+  CHECK(build(world, spec).refusal == "container 'box': this node runs no containers");
+  world.contain = [](const StartRequest& request, const TaskSpec&) {
+    StartRequest contained = request;
+    contained.argv.insert(contained.argv.begin(), "inside");
+    return contained;
+  };
+  CHECK(build(world, spec).refusal.empty());
+  CHECK(build(world, spec).argv == Argv{"inside", "cat", "a b"});
+  CHECK(build(world, a_spec()).argv == Argv{"cat", "a b"});
+}
+
 TEST_CASE("a NUMA node is bound by the keeper, by numactl, or on a synthetic machine not at all") {
   const auto spec = a_spec();
   SUBCASE("by the keeper") {
@@ -271,6 +287,16 @@ TEST_CASE("a NUMA node is bound by the keeper, by numactl, or on a synthetic mac
     CHECK(request.argv == Argv{"/usr/bin/numactl", "--cpunodebind=1", "--membind=1", "--", "cat", "a b"});
     CHECK(request.cpus.empty());
     CHECK(request.numa_node == 1U);
+  }
+  SUBCASE("by its engine, in a container") {
+    auto world = a_world();
+    world.numactl = "/usr/bin/numactl";
+    world.contain = [](const StartRequest& request, const TaskSpec&) { return request; };
+    auto contained = a_spec();
+    contained->container = "box";
+    const auto request = build(world, contained, 1);
+    CHECK(request.argv == Argv{"cat", "a b"});
+    CHECK(request.cpus == std::vector<std::uint32_t>{2, 3});
   }
   SUBCASE("not at all") {
     auto world = a_world();

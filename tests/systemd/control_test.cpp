@@ -2,15 +2,19 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "launch/cgroup_files.hpp"
 #include "support/scratch_directory.hpp"
+#include "systemd/unit_processes.hpp"
 
 using namespace hakuriver::test;
 
@@ -50,8 +54,8 @@ class OneUnit {
   bool has(const std::string& name) const { return ::access((scratch_.path() + "/" + name).c_str(), F_OK) == 0; }
   std::string asked() const { return contents_of(scratch_.path() + "/asked"); }
 
-  Asked ask(const std::string& verb) const {
-    const std::string output = scratch_.path() + "/output";
+  Asked ask(const std::string& verb) const { return ask(verb, scratch_.path() + "/output"); }
+  Asked ask(const std::string& verb, const std::string& output) const {
     std::vector<std::string> words{HAKURIVER_TEST_SYSTEMD, "--unit",      "u.service", "--directory",
                                    scratch_.path(),        "--systemctl", systemctl(), verb};
     std::vector<char*> argv;
@@ -65,13 +69,52 @@ class OneUnit {
     ::posix_spawn_file_actions_destroy(&actions);
     int status = -1;
     if (error == 0) ::waitpid(pid, &status, 0);
-    return {error == 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents_of(output)};
+    const bool is_device = output.starts_with("/dev/");
+    return {error == 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1, is_device ? "" : contents_of(output)};
   }
 
  private:
   std::string systemctl() const { return scratch_.path() + "/systemctl"; }
 
   ScratchDirectory scratch_;
+};
+
+// A cgroup such as a manager makes for a unit, below that of this test.
+class UnitCgroup {
+ public:
+  explicit UnitCgroup(const std::string& unit) {
+    const std::string own = hakuriver::launch::read_text("/proc/self/cgroup");
+    std::string_view controller = "name=systemd";
+    auto path = hakuriver::launch::cgroup_path(own, controller);
+    if (path.empty()) path = hakuriver::launch::cgroup_path(own, controller = "");
+    above_ = hakuriver::launch::cgroup_directory(path, controller) + "/hakuriver-test-" + std::to_string(::getpid());
+    directory_ = above_ + "/" + unit;
+    is_made_ = ::mkdir(above_.c_str(), 0755) == 0 && ::mkdir(directory_.c_str(), 0755) == 0;
+  }
+  ~UnitCgroup() {
+    ::rmdir(directory_.c_str());
+    ::rmdir(above_.c_str());
+  }
+  UnitCgroup(const UnitCgroup&) = delete;
+  UnitCgroup& operator=(const UnitCgroup&) = delete;
+
+  bool is_made() const { return is_made_; }
+
+  // A process in it that stays until it is killed.
+  pid_t start() const {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      while (true) ::pause();
+    }
+    std::ofstream(directory_ + "/cgroup.procs") << pid;
+    return pid;
+  }
+
+ private:
+  std::string above_;
+  std::string directory_;
+  bool is_made_ = false;
 };
 
 }  // namespace
@@ -89,7 +132,47 @@ TEST_CASE("a manager that says nothing has not said that a unit is gone") {
     CAPTURE(verb);
     const OneUnit silent("");
     CHECK(silent.ask(verb).code == 75);
+    CHECK(silent.asked().find("stop") == std::string::npos);
   }
+}
+
+TEST_CASE("what is frozen is woken, or it would not hear that it is to end") {
+  const std::string frozen = std::string(kRuns) + "FreezerState=frozen\n";
+  const OneUnit asked(frozen);
+  CHECK(asked.ask("terminate").code == 0);
+  CHECK(asked.asked() == "--signal=15\nthaw\n--signal=18\n");
+  const OneUnit killed(frozen);
+  CHECK(killed.ask("kill").code == 0);
+  CHECK(killed.asked() == "--signal=9\nthaw\n");
+}
+
+TEST_CASE("an end that nobody heard is told again") {
+  OneUnit unit(kExited);
+  unit.write("stop", kGone);
+  CHECK(unit.ask("finish", "/dev/full").code == 75);
+  CHECK(unit.has("u.service.account"));
+  CHECK(unit.ask("finish").output == "exited 4\ncpu_microseconds 0\n");
+  CHECK_FALSE(unit.has("u.service.account"));
+}
+
+TEST_CASE("a unit that its manager gave up on is not over while a process of it is left") {
+  OneUnit unit(kGone);
+  const UnitCgroup cgroup("u.service");
+  if (!cgroup.is_made()) {
+    MESSAGE("skipped: no cgroup can be made here");
+    return;
+  }
+  const pid_t left = cgroup.start();
+  const std::string told = contents_of("/proc/" + std::to_string(left) + "/cgroup");
+  unit.write("u.service.cgroup", told);
+  CHECK(unit.ask("finish").code == 75);
+  CHECK(unit.has("u.service.cgroup"));
+  CHECK(hakuriver::systemd::has_processes(told, "u.service"));
+  CHECK_FALSE(hakuriver::systemd::has_processes(told, "service"));  // which has a longer name
+  REQUIRE(::kill(left, SIGKILL) == 0);
+  REQUIRE(::waitpid(left, nullptr, 0) == left);
+  CHECK(unit.ask("finish").code == 0);
+  CHECK_FALSE(unit.has("u.service.cgroup"));
 }
 
 TEST_CASE("a service that has ended is stopped, and told") {
