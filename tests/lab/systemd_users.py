@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
@@ -119,6 +120,21 @@ class Sudo(unittest.TestCase):
         for verb, status in (("--pause", "paused"), ("--resume", "running"), ("--kill", "killed")):
             self.cluster.client(verb, task, check=0)
             self.cluster.wait_for_status(task, status)
+
+    def test_what_was_paused_goes_on_only_when_told_and_ends_as_itself(self):
+        gate = self.cluster.shared / "gate"
+        task = self.cluster.submit("--", "sh", "-c", f"echo $$; until test -e {gate}; do sleep 0.05; done; exit 5")
+        self.cluster.wait_until(lambda: self.cluster.client("--stdout", task, check=0).stdout, "its number")
+        stat = pathlib.Path("/proc") / self.cluster.client("--stdout", task, check=0).stdout.strip() / "stat"
+        self.cluster.client("--pause", task, check=0)
+        self.cluster.wait_for_status(task, "paused")
+        gate.touch()
+        for _ in range(20):  # nobody tells that nothing happens
+            time.sleep(0.05)
+            self.assertTrue(stat.exists(), "it has gone on")
+        self.cluster.client("--resume", task, check=0)
+        self.cluster.wait_for_status(task, "failed")
+        self.assertEqual(self.cluster.status(task)["exit_code"], 5)
 
 
 class OwnManager(unittest.TestCase):
