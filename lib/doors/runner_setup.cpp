@@ -10,6 +10,7 @@
 #include "doors/numa_binding.hpp"
 #include "doors/task_environment.hpp"
 #include "doors/task_users.hpp"
+#include "hakuriver/docker_run.hpp"
 #include "hakuriver/target.hpp"
 #include "http/guard.hpp"
 #include "http/url.hpp"
@@ -74,6 +75,16 @@ Status check_launcher(const RunnerOptions& options) {
   return bad("launcher '" + launcher + "': expected auto, systemd, cgroup, plain or none");
 }
 
+Status check_mounts(const RunnerOptions& options) {
+  for (const auto& text : options.additional_mounts) {
+    if (const auto mount = parse_mount(text); !mount) return bad("additional_mounts: " + mount.error().message);
+  }
+  for (const auto& directory : options.allow_mounts.value_or(std::vector<std::string>{})) {
+    if (!directory.starts_with('/')) return bad("allow_mounts: '" + directory + "': expected an absolute path");
+  }
+  return Unit{};
+}
+
 bool is_directory(const std::string& path) {
   struct stat file {};
   return ::stat(path.c_str(), &file) == 0 && S_ISDIR(file.st_mode);
@@ -124,7 +135,7 @@ Result<RunnerOptions> complete_options(RunnerOptions options) {
   if (options.state_dir.empty()) options.state_dir = options.home + "/state";
   if (options.shared_dir.empty()) options.shared_dir = options.home + "/shared";
   if (options.local_temp_dir.empty()) options.local_temp_dir = options.home + "/tmp";
-  for (const auto& check : {check_paths, check_host, check_listen, check_launcher}) {
+  for (const auto& check : {check_paths, check_host, check_listen, check_launcher, check_mounts}) {
     if (const auto checked = check(options); !checked) return checked.error();
   }
   return options;

@@ -209,7 +209,16 @@ TEST_CASE("what cannot work is refused in one line that names the option, and no
       {"local_temp_dir: '/dev/null' is no directory", [](RunnerOptions& it) { it.local_temp_dir = "/dev/null"; }},
       {"state_dir", [](RunnerOptions& it) { it.state_dir = "/proc/here"; }},
       {"host_url", [](RunnerOptions& it) { it.host_url = "nonsense"; }},
-      {"launcher 'rocket': expected auto, systemd, cgroup, plain or none", [](RunnerOptions& it) { it.launcher = "rocket"; }},
+      {"launcher 'rocket': expected auto, systemd, cgroup, plain or none",
+       [](RunnerOptions& it) { it.launcher = "rocket"; }},
+      {"additional_mounts: '/a': expected /DIR",
+       [](RunnerOptions& it) {
+         it.additional_mounts = {"/b:/b", "/a"};
+       }},
+      {"allow_mounts: 'x': expected an absolute",
+       [](RunnerOptions& it) {
+         it.allow_mounts = {"/b", "x"};
+       }},
       {"runner_user 'no-such-user': t", [](RunnerOptions& it) { it.runner_user = "no-such-user"; }},
       {"0.0.0.0 needs a token",
        [](RunnerOptions& it) {
