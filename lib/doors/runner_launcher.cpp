@@ -91,6 +91,11 @@ std::string limits_of(const Launcher& launcher) {
   return "neither cores nor memory are limited";
 }
 
+Launcher open_plain_launcher(const RunnerOptions& options, LogSink& log, const std::string& reasons) {
+  log.info("launcher plain: neither cores nor memory are limited" + reasons);
+  return isolated(Launcher{.name = "plain"}, options);
+}
+
 // A better launcher than the last that limits nothing is no better.
 Launcher choose_best(const RunnerOptions& options, const RunnerHome& home, LogSink& log) {
   std::string reasons;
@@ -104,15 +109,14 @@ Launcher choose_best(const RunnerOptions& options, const RunnerHome& home, LogSi
     const std::string name = open == open_unit_launcher ? "systemd" : "cgroup";
     reasons += "; not " + name + ": " + (launcher ? limits_of(*launcher) : launcher.error().message);
   }
-  log.info("launcher plain: neither cores nor memory are limited" + reasons);
-  return isolated(Launcher{.name = "plain"}, options);
+  return open_plain_launcher(options, log, reasons);
 }
 
 }  // namespace
 
 Result<Launcher> choose_launcher(const RunnerOptions& options, const RunnerHome& home, LogSink& log) {
   if (options.launcher == "auto") return choose_best(options, home, log);
-  if (options.launcher == "plain") return isolated(Launcher{.name = options.launcher}, options);
+  if (options.launcher == "plain") return open_plain_launcher(options, log, "");
   if (options.launcher == "none") return Launcher{.name = options.launcher};
   auto launcher =
       options.launcher == "cgroup" ? open_cgroup_launcher(options, home) : open_unit_launcher(options, home);
