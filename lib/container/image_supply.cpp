@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "container/messages.hpp"
 #include "container/package_tar.hpp"
 #include "container/registry_pull.hpp"
 #include "environment/packages.hpp"
@@ -88,8 +89,14 @@ Error missing(const std::string& reference, const ImageSource& source) {
 
 Status bring(Engine& engine, const std::string& reference, const ImageSource& source) {
   if (const auto key = parse_package(source.package)) return load(engine, *key, source);
-  if (auto pulled = pull_image(engine, reference, source); !pulled) return say(reference, pulled.error());
-  return Unit{};
+  const auto pulled = pull_image(engine, reference, source);
+  if (pulled) return Unit{};
+  Error error = say(reference, pulled.error());
+  // A registry that does not answer is as a rule one that the task has spelt wrong: a node that works for others must
+  // not hold back for it.
+  const bool is_of_registry = error.code == Errc::io && !tells_of_lack(error.message) && engine.ping();
+  if (is_of_registry) error.code = Errc::not_found;
+  return error;
 }
 
 }  // namespace

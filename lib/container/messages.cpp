@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <span>
 #include <utility>
 
@@ -261,6 +262,11 @@ void write_labels(std::string& out, const Container& container) {
   labels.close();
 }
 
+bool has_any(std::string_view message, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [message](std::string_view each) { return message.find(each) != std::string_view::npos; });
+}
+
 }  // namespace
 
 Result<std::string> negotiate_version(std::string_view answer) {
@@ -368,21 +374,22 @@ std::string loaded_image(std::string_view line) {
   return {};
 }
 
+bool tells_of_lack(std::string_view message) {
+  return has_any(message, {"no space left", "cannot allocate memory", "too many open files", "quota exceeded",
+                           "read-only file system", "input/output error", "resource temporarily"});
+}
+
 bool wants_login(std::string_view message) {
-  constexpr std::string_view kWords[] = {
-      "denied",        "unauthorized",         "Unauthorized",  "authentication required",
-      "no basic auth", "authorization failed", "403 Forbidden", "docker login"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [message](std::string_view words) { return message.find(words) != std::string_view::npos; });
+  return has_any(message, {"denied", "unauthorized", "Unauthorized", "authentication required", "no basic auth",
+                           "authorization failed", "403 Forbidden", "docker login"});
 }
 
 Errc code_of_pull(std::string_view message, Errc otherwise) {
-  const auto has = [message](std::string_view words) { return message.find(words) != std::string_view::npos; };
-  if (has("manifest unknown") || has("not found") || has("does not exist") || has("repository name not known")) {
+  if (has_any(message, {"manifest unknown", "not found", "does not exist", "repository name not known"})) {
     return Errc::not_found;
   }
   if (wants_login(message)) return Errc::denied;
-  return has("invalid reference format") ? Errc::invalid_argument : otherwise;
+  return has_any(message, {"invalid reference format"}) ? Errc::invalid_argument : otherwise;
 }
 
 std::string decode_error(std::string_view answer) {

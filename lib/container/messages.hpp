@@ -54,6 +54,8 @@ class Progress {
 std::string loaded_image(std::string_view line);
 // The code of a failure to pull, by the registry's words: not_found or denied, else what it is otherwise.
 Errc code_of_pull(std::string_view message, Errc otherwise);
+// Whether an engine's own words are of something that its node lacks, such as space.
+bool tells_of_lack(std::string_view message);
 // Whether a registry wants to know who asks, or gives that one nothing, by its words or the engine's.
 bool wants_login(std::string_view message);
 

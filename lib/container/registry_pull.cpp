@@ -34,8 +34,8 @@ Error without_login(const std::string& reference, const ImageSource& source, con
 Status pull_image(Engine& engine, const std::string& reference, const ImageSource& source) {
   const auto pulled = engine.pull(reference);
   if (pulled || !wants_login(pulled.error().message)) return pulled;
-  if (source.socket.empty())
-    return without_login(reference, source, pulled.error());  // it was the client that was asked
+  const bool was_client = source.socket.empty();
+  if (was_client) return without_login(reference, source, pulled.error());
   constexpr std::string_view kNoClient = ", and its runner find docker or podman on the PATH";
   if (source.login_client.empty()) return without_login(reference, source, pulled.error(), kNoClient);
   const auto client = open_command_engine({source.login_client, {}, "unix://" + source.socket}, source.locks);

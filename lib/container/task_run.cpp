@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "container/image_supply.hpp"
+#include "container/messages.hpp"
 #include "container/superseded.hpp"
 #include "container/task_checks.hpp"
 
@@ -36,19 +37,10 @@ struct Failure {
   std::string message;
 };
 
-// What an engine's own words say about its node.
-bool is_lack(std::string_view message) {
-  constexpr std::string_view kLacks[] = {"no space left",       "cannot allocate memory", "too many open files",
-                                         "quota exceeded",      "read-only file system",  "input/output error",
-                                         "resource temporarily"};
-  return std::any_of(std::begin(kLacks), std::end(kLacks),
-                     [message](std::string_view lack) { return message.find(lack) != std::string_view::npos; });
-}
-
 // An engine that works otherwise failed at what it was asked for.
 Failure engine_failure(Engine& engine, const Error& error, const std::string& what) {
   const bool is_refused = error.code == Errc::invalid_argument || error.code == Errc::parse;
-  const bool is_task = !is_lack(error.message) && (is_refused || (error.code == Errc::io && engine.ping()));
+  const bool is_task = !tells_of_lack(error.message) && (is_refused || (error.code == Errc::io && engine.ping()));
   return {is_task ? EACCES : EAGAIN, what + ": " + error.message};
 }
 
@@ -129,14 +121,6 @@ bool is_fault_of_task(Errc code) {
   return code == Errc::not_found || code == Errc::invalid_argument || code == Errc::denied || code == Errc::parse;
 }
 
-// A registry that does not answer is as a rule one that the task has spelt wrong: a node that works for others must not
-// hold back for it.
-Failure image_failure(const Attempt& attempt, const Error& error) {
-  const bool is_of_registry = attempt.options.source.package.empty();
-  const bool is_pull = is_of_registry && error.code == Errc::io && !is_lack(error.message) && attempt.engine.ping();
-  return {is_pull || is_fault_of_task(error.code) ? EACCES : EAGAIN, error.message};
-}
-
 // The image, where nothing is wrong with what the task asks for.
 std::optional<SuppliedImage> find_image(const Attempt& attempt, Plan& plan, Failure& failure) {
   const std::string& name = attempt.options.container.image;
@@ -147,7 +131,7 @@ std::optional<SuppliedImage> find_image(const Attempt& attempt, Plan& plan, Fail
   }
   auto image = supply_image(attempt.engine, name, attempt.options.source);
   if (!image) {
-    failure = image_failure(attempt, image.error());
+    failure = {is_fault_of_task(image.error().code) ? EACCES : EAGAIN, image.error().message};
     return std::nullopt;
   }
   // Behind that, which may take long: where links lead is looked at just before the engine follows them.

@@ -10,11 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -31,7 +29,6 @@ namespace {
 using launch::ExecFailure;
 
 constexpr timespec kShortly{0, 20'000'000};
-constexpr timespec kNowAndThen{0, 200'000'000};
 constexpr int kRecordSteps = 3000;  // of kShortly: how long the manager may take to write down an end
 
 ExecFailure failure(const std::string& what, int error) { return {EIO, what + ": " + std::strerror(error)}; }
@@ -112,40 +109,15 @@ bool pass_report_on(const Options& options, int fifo, int report_fd, pid_t start
   }
 }
 
-// Of a file of the kernel's that is short.
-std::string read_short(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  std::array<char, 4096> text;
-  const auto count = ::read(file, text.data(), text.size());
-  ::close(file);
-  return {text.data(), count > 0 ? static_cast<std::size_t>(count) : 0};
-}
-
-// proc(5): a list of numbers with blanks behind them; the state is the first word behind the name in parentheses.
-bool has_stopped_child(pid_t pid) {
-  const std::string own = std::to_string(pid);
-  const std::string children = read_short("/proc/" + own + "/task/" + own + "/children");
-  for (std::size_t at = 0; at < children.size();) {
-    const auto end = std::min(children.find(' ', at), children.size());
-    const std::string stat = read_short("/proc/" + children.substr(at, end - at) + "/stat");
-    const auto name_end = stat.rfind(") ");
-    if (name_end != std::string::npos && stat.compare(name_end + 2, 1, "T") == 0) return true;
-    at = end + 1;
-  }
-  return false;
-}
-
-// sudo stops with the command that it waits for, outside of the unit, where nobody would wake it; and what wakes it it
-// passes on to the command, which is not to go on before it is told.
+// sudo stops with the command that it waits for, outside of the unit, where nobody else would wake it. The command does
+// not go on for that: sudo passes on no signal from its own process group, which we are in.
 int await_scope(pid_t starter) {
   for (;;) {
     int status = -1;
     while (::waitpid(starter, &status, WUNTRACED) < 0 && errno == EINTR) {
     }
     if (!WIFSTOPPED(status)) return status;
-    while (has_stopped_child(starter)) ::nanosleep(&kNowAndThen, nullptr);
-    ::kill(starter, SIGCONT);  // of whoever it is: this is its session
+    ::kill(starter, SIGCONT);  // of root, too: it is of our session
   }
 }
 

@@ -296,14 +296,45 @@ TEST_CASE("images of registries are pulled, ours never are") {
     REQUIRE_FALSE(own);
     CHECK(own.error() == Error{Errc::not_found, "image '" + reference + "' is not on this node"});
   }
-  for (const auto code : {Errc::not_found, Errc::denied, Errc::io, Errc::unavailable}) {
+  for (const auto code : {Errc::not_found, Errc::denied, Errc::unavailable}) {
     place.node.registry = [code](const std::string&) { return Status(Error{code, "it says no"}); };
     const auto image = place.supply("other:1");
     REQUIRE_FALSE(image);
     CHECK(image.error().code == code);
     CHECK(image.error().message == "image 'other:1': it says no");
   }
-  CHECK(place.node.said.size() == 5);
+  CHECK(place.node.said.size() == 4);
+}
+
+TEST_CASE(
+    "a pull that fails is the task's fault as long as the engine works and lacks nothing, all else is the node's") {
+  struct Row {
+    std::string words;
+    bool answers;
+    Errc code;
+  };
+  for (const auto& row : std::vector<Row>{
+           {"dial tcp: lookup typo: no such host", true, Errc::not_found},
+           {"dial tcp: lookup typo: no such host", false, Errc::io},
+           {"write /var/lib/docker/tmp/x: no space left on device", true, Errc::io},
+       }) {
+    CAPTURE(row.words);
+    Place place;
+    place.source.package.clear();
+    place.node.registry = [&row](const std::string&) { return Status(Error{Errc::io, row.words}); };
+    NodeEngine engine(place.node);
+    engine.answers = row.answers;
+    const auto image = supply_image(engine, "typo/x:1", place.source);
+    REQUIRE_FALSE(image);
+    CHECK(image.error() == Error{row.code, "image 'typo/x:1': " + row.words});
+  }
+  Place place;
+  place.source.package.clear();
+  place.source.locks = place.directory.write("a-file", "");  // as where the node's disk is full
+  const auto unlocked = place.supply("python:3.12");
+  REQUIRE_FALSE(unlocked);
+  CHECK(unlocked.error().code == Errc::io);
+  CHECK(place.node.said.empty());
 }
 
 TEST_CASE("an environment that the task has no package of is told with what its user can do") {

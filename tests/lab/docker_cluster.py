@@ -10,6 +10,7 @@
 import json
 import os
 import pathlib
+import shutil
 import sys
 import unittest
 
@@ -102,6 +103,18 @@ class DockerCase(unittest.TestCase):
         self.assertTrue(task.isdigit(), task)
         outputs = (self.cluster.client(which, task, check=0).stdout for which in ("--stdout", "--stderr"))
         return (self.cluster.status(task), *outputs)
+
+
+BESIDE_NO_DAEMON = unittest.skipIf(os.path.exists("/var/run/docker.sock"),
+                                   "this machine has a daemon of its own, which would be asked")
+
+
+def make_client(engine):
+    """A `docker` in the engine's directory of programs that asks that engine's daemon."""
+    client = engine.home / "bin/docker"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {engine.host} "$@"\n')
+    client.chmod(0o755)
 
 
 def skip(reason):

@@ -4,12 +4,10 @@ Where docker, or podman and its init catatonit, cannot be had, the reason is sai
 environment that is a failure.
 """
 
-import os
-import shutil
 import unittest
 
 import docker_cluster
-from docker_cluster import BOX, CommandCluster, DockerCase
+from docker_cluster import BESIDE_NO_DAEMON, BOX, CommandCluster, DockerCase, make_client
 from docker_engine import PodmanEngine, reason_to_skip_podman
 
 
@@ -19,14 +17,11 @@ class CommandCase(DockerCase):
         return CommandCluster(cls.engine)
 
 
-@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+@BESIDE_NO_DAEMON
 class ByDocker(CommandCase):
     @classmethod
     def make_cluster(cls):
-        client = cls.engine.home / "bin/docker"
-        client.parent.mkdir()
-        client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {cls.engine.host} "$@"\n')
-        client.chmod(0o755)
+        make_client(cls.engine)
         return super().make_cluster()
 
     def test_a_task_by_the_client_program(self):
@@ -47,7 +42,7 @@ class ByDocker(CommandCase):
         self.assertEqual(self.engine.names(), set())
 
 
-@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+@BESIDE_NO_DAEMON
 class ByPodman(CommandCase):
     @classmethod
     def make_engine(cls):

@@ -11,7 +11,7 @@ import unittest
 
 import docker_cluster
 from cluster import PATIENCE, Program
-from docker_cluster import PROGRAMS, CommandCluster, DockerCase, DockerCluster
+from docker_cluster import BESIDE_NO_DAEMON, PROGRAMS, CommandCluster, DockerCase, DockerCluster, make_client
 from docker_engine import PodmanEngine, reason_to_skip_podman
 
 # docker-registry takes bcrypt only: "reader", whose password is "secret".
@@ -189,7 +189,7 @@ class ByDaemon(Images):
         self.assertNotIn("docker login", status["error_message"])
 
 
-@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+@BESIDE_NO_DAEMON
 class ByPodman(Images):
     @classmethod
     def make_engine(cls):
@@ -209,14 +209,11 @@ class ByPodman(Images):
         self.check_versions("1", "12", "23", "35", "35")
 
 
-@unittest.skipIf(os.path.exists("/var/run/docker.sock"), "this machine has a daemon of its own, which would be asked")
+@BESIDE_NO_DAEMON
 class ByCommand(Images):
     @classmethod
     def make_cluster(cls):
-        client = cls.engine.home / "bin/docker"
-        client.parent.mkdir()
-        client.write_text(f'#!/bin/sh\nexec {shutil.which("docker")} --host {cls.engine.host} "$@"\n')
-        client.chmod(0o755)
+        make_client(cls.engine)
         return CommandCluster(cls.engine, "keep_versions = 1")
 
     def test_superseded_versions_go(self):
