@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <span>
 #include <utility>
 
@@ -262,11 +261,6 @@ void write_labels(std::string& out, const Container& container) {
   labels.close();
 }
 
-bool has_any(std::string_view message, std::initializer_list<std::string_view> words) {
-  return std::any_of(words.begin(), words.end(),
-                     [message](std::string_view each) { return message.find(each) != std::string_view::npos; });
-}
-
 }  // namespace
 
 Result<std::string> negotiate_version(std::string_view answer) {
@@ -372,24 +366,6 @@ std::string loaded_image(std::string_view line) {
     return std::string(line.substr(0, line.find_first_of(" \r\n")));
   }
   return {};
-}
-
-bool tells_of_lack(std::string_view message) {
-  return has_any(message, {"no space left", "cannot allocate memory", "too many open files", "quota exceeded",
-                           "read-only file system", "input/output error", "resource temporarily"});
-}
-
-bool wants_login(std::string_view message) {
-  return has_any(message, {"denied", "unauthorized", "Unauthorized", "authentication required", "no basic auth",
-                           "authorization failed", "403 Forbidden", "docker login"});
-}
-
-Errc code_of_pull(std::string_view message, Errc otherwise) {
-  if (has_any(message, {"manifest unknown", "not found", "does not exist", "repository name not known"})) {
-    return Errc::not_found;
-  }
-  if (wants_login(message)) return Errc::denied;
-  return has_any(message, {"invalid reference format"}) ? Errc::invalid_argument : otherwise;
 }
 
 std::string decode_error(std::string_view answer) {
