@@ -19,6 +19,7 @@
 #include "cli/options.hpp"
 #include "cli/runner_dry_run.hpp"
 #include "cli/table.hpp"
+#include "doors/runner_setup.hpp"
 #include "hakuriver/config.hpp"
 #include "hakuriver/runner.hpp"
 #include "hakuriver/version.hpp"
@@ -31,6 +32,8 @@
 namespace hakuriver::cli {
 namespace {
 
+constexpr const char* kDryRun = "Shown, not run, for a task with these options";
+
 constexpr Option kOptions[] = {
     {.name = "config", .letter = 'c', .value = "FILE", .help = "the configuration instead of ~/.hakuriver/config.toml"},
     {.name = "name", .value = "NAME", .help = "the node's name instead of the machine's host name"},
@@ -42,12 +45,20 @@ constexpr Option kOptions[] = {
      .value = "NAME",
      .help = "how tasks are started: auto, systemd, cgroup, plain, or none (for benchmarks)"},
     {.name = "stop-tasks", .help = "end the tasks that run here when the runner is asked to stop"},
-    {.name = "dry-run", .help = "print the command line that would stand for the command behind '--', and do nothing"},
-    {.name = "cores", .value = "N", .help = "with --dry-run: logical CPUs"},
-    {.name = "memory", .value = "SIZE", .help = "with --dry-run: such as 8G"},
-    {.name = "numa", .value = "N", .help = "with --dry-run: the NUMA node to be bound to"},
     {.name = "version", .help = "print the version"},
     {.name = "help", .letter = 'h', .help = "print this"},
+    {.name = "dry-run",
+     .help = "print the command lines that would stand for the command behind '--', and do nothing",
+     .group = kDryRun},
+    {.name = "cores", .value = "N", .help = "logical CPUs", .group = kDryRun},
+    {.name = "memory", .value = "SIZE", .help = "such as 8G", .group = kDryRun},
+    {.name = "numa", .value = "N", .help = "the NUMA node to be bound to", .group = kDryRun},
+    {.name = "user", .value = "NAME", .help = "whom it runs as", .group = kDryRun},
+    {.name = "private-network", .help = "a network of its own", .group = kDryRun},
+    {.name = "private-pid", .help = "a process table of its own", .group = kDryRun},
+    {.name = "container", .value = "NAME", .help = "an environment or an image", .group = kDryRun},
+    {.name = "mount", .value = "DIR:DIR[:ro]", .help = "a directory for the container", .group = kDryRun},
+    {.name = "privileged", .help = "a container with all rights of root", .group = kDryRun},
 };
 
 void print_help(std::ostream& out) {
@@ -56,6 +67,7 @@ void print_help(std::ostream& out) {
          "  hakuriver.runner --host http://10.0.0.1:8000\n"
          "  hakuriver.runner --config cluster.toml --name gpu-1\n"
          "  hakuriver.runner --dry-run --cores 2 --numa 0 -- ./solve\n"
+         "  hakuriver.runner --dry-run --container python:3.12 -- python3 -V\n"
          "\n"
          "Usage: hakuriver.runner [OPTIONS]\n"
          "\n"
@@ -238,10 +250,16 @@ int run(const CommandLine& line, const std::vector<std::string>& environment, St
 int dry_run(const CommandLine& line, const std::vector<std::string>& environment, Streams streams) {
   const auto loaded = load(line, environment);
   if (!loaded) return fail(streams.err, loaded.error().message);
-  const bool has_systemd = ::access("/run/systemd/system", F_OK) == 0;  // sd_booted(3)
-  const auto argv = build_dry_run(line, loaded->config, has_systemd, ::geteuid() == 0);
-  if (!argv) return fail(streams.err, argv.error().message);
-  streams.out << shell_quote(*argv) << "\n";
+  const RunnerOptions options = options_from(*loaded, environment);
+  DryRunPlace place;
+  place.has_systemd = ::access("/run/systemd/system", F_OK) == 0;  // sd_booted(3)
+  place.is_root = ::geteuid() == 0;
+  // Beside the keeper; where there is none, its name says what is meant.
+  const auto keeper = doors::find_keeper(options);
+  place.exec = (keeper ? keeper->substr(0, keeper->rfind('/') + 1) : std::string()) + "hakuriver-exec";
+  const auto lines = build_dry_run(line, options, place);
+  if (!lines) return fail(streams.err, lines.error().message);
+  for (const auto& argv : *lines) streams.out << shell_quote(argv) << "\n";
   return kExitGood;
 }
 
@@ -259,8 +277,8 @@ int runner_program(std::span<const std::string> words, const std::vector<std::st
     return kExitGood;
   }
   if (line->has("dry-run")) return dry_run(*line, environment, streams);
-  for (const std::string_view name : {"cores", "memory", "numa"}) {
-    if (line->has(name)) return fail(streams.err, "--" + std::string(name) + " is for --dry-run only");
+  for (const std::string name : kDryRunOptions) {
+    if (line->has(name)) return fail(streams.err, "--" + name + " is for --dry-run only");
   }
   if (!line->rest.empty()) return fail(streams.err, "'" + line->rest[0] + "': expected options only (see --help)");
   return run(*line, environment, streams);

@@ -28,8 +28,7 @@ Isolation detect_isolation(const RunnerOptions& options) {
 StartRequest wrap_in_namespaces(const Isolation& isolation, StartRequest request, const TaskSpec& spec) {
   if (!request.refusal.empty() || (!spec.private_network && !spec.private_pid)) return request;
   if (request.user) {
-    // Root would have to run a program in an environment that the task has made.
-    request.refusal = "a private network or process table for another user needs a runner with the launcher systemd";
+    request.refusal = kOtherUserNeedsUnits;
     return request;
   }
   launch::ExecOptions options;

@@ -16,6 +16,10 @@ struct Isolation {
   bool private_pid = false;
 };
 
+// Root would have to run a program in an environment that the task has made.
+inline constexpr const char* kOtherUserNeedsUnits =
+    "a private network or process table for another user needs a runner with the launcher systemd";
+
 // Tries both. Nothing works where this process is not root, or where tasks run as somebody else by default.
 Isolation detect_isolation(const RunnerOptions& options);
 

@@ -121,20 +121,19 @@ bool is_allowed(const std::vector<std::string>& directories, const std::string& 
                      [one = normal(path)](const auto& it) { return is_below(one, normal(it)); });
 }
 
-// Why the task is not run; empty where it is.
-std::string refuse(const Containers& containers, const TaskSpec& spec) {
+Status check_allowed(const Containers& containers, const TaskSpec& spec) {
   if (spec.privileged && !containers.allow_privileged) {
-    return "privileged containers are not allowed here: [docker] allow_privileged";
+    return Error{Errc::denied, "privileged containers are not allowed here: [docker] allow_privileged"};
   }
   for (const auto& text : spec.mounts) {
     const auto mount = parse_mount(text);
-    if (!mount) return "mount " + mount.error().message;
+    if (!mount) return Error{mount.error().code, "mount " + mount.error().message};
     const bool is_limited = containers.allow_mounts && !is_own_mount(containers, text);
     if (is_limited && !is_allowed(*containers.allow_mounts, mount->source)) {
-      return "mount '" + mount->source + "' is not allowed here: [docker] allow_mounts";
+      return Error{Errc::denied, "mount '" + mount->source + "' is not allowed here: [docker] allow_mounts"};
     }
   }
-  return {};
+  return Unit{};
 }
 
 std::vector<Mount> mounts_of(const Containers& containers, const TaskSpec& spec) {
@@ -193,11 +192,12 @@ std::string container_name(AttemptKey key) {
   return key.attempt.value > 1 ? name + "." + std::to_string(key.attempt.value) : name;
 }
 
-container::Options options_of(const Containers& containers, const StartRequest& request, const TaskSpec& spec) {
+container::Options options_of(const Containers& containers, const StartRequest& request, const TaskSpec& spec,
+                              Container planned) {
   container::Options options;
   options.socket = containers.socket;
   options.program = containers.client;
-  options.name = container_name(request.key);
+  options.name = planned.name;
   options.owner =
       containers.runner_id + "/" + to_string(request.key.task) + "/" + std::to_string(request.key.attempt.value);
   options.state = containers.directory + "/" + options.name;
@@ -207,28 +207,28 @@ container::Options options_of(const Containers& containers, const StartRequest& 
   options.source = {containers.package_dir,  containers.directory + "/images", {}, containers.login_client, {},
                     containers.keep_versions};
   if (parse_package(spec.container)) options.source.package = spec.container;
-  Container& inside = options.container;
-  inside.image = image_of(spec.container);
-  inside.user = std::to_string(request.user ? request.user->uid : ::geteuid()) + ":" +
-                std::to_string(request.user ? request.user->gid : ::getegid());
-  inside.groups = request.user ? request.user->groups : platform::own_groups();
-  inside.network = spec.private_network ? "none" : "host";
-  inside.millicores = request.millicores;
-  inside.memory_bytes = request.memory_bytes;
-  inside.cpus = request.cpus;
-  if (!request.cpus.empty()) inside.memory_node = request.numa_node;
-  inside.mounts = mounts_of(containers, spec);
-  inside.working_directory = seen_inside(inside.mounts, normal(request.working_directory));
+  options.container = std::move(planned);
   limit_mounts(containers, spec, options);
-  inside.privileged = spec.privileged;
-  inside.no_new_privileges = request.no_new_privileges;
   return options;
 }
 
 }  // namespace
 
-Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home, EngineSearch search) {
+Containers settings_for_containers(const RunnerOptions& options) {
   Containers containers;
+  containers.shared_dir = normal(options.shared_dir);
+  containers.local_temp_dir = normal(options.local_temp_dir);
+  containers.package_dir = options.package_dir.empty() ? std::string() : normal(options.package_dir);
+  for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
+  containers.keep_versions = options.keep_versions;
+  containers.allow_privileged = options.allow_privileged;
+  containers.allow_mounts = options.allow_mounts;
+  containers.additional_mounts = options.additional_mounts;
+  return containers;
+}
+
+Result<Containers> open_containers(const RunnerOptions& options, const RunnerHome& home, EngineSearch search) {
+  Containers containers = settings_for_containers(options);
   if (auto found = find_engine(containers, search); !found) return found.error();
   const auto keeper = find_keeper(options);
   if (!keeper) return keeper.error();
@@ -244,14 +244,6 @@ Result<Containers> open_containers(const RunnerOptions& options, const RunnerHom
   containers.directory = home.directory + "/containers";
   if (auto made = platform::create_private_directory(containers.directory); !made) return made.error();
   containers.runner_id = home.runner_id;
-  containers.shared_dir = normal(options.shared_dir);
-  containers.local_temp_dir = normal(options.local_temp_dir);
-  containers.package_dir = options.package_dir.empty() ? std::string() : normal(options.package_dir);
-  for (const auto& [name, value] : options.task_variables) containers.node_variables.push_back(name);
-  containers.keep_versions = options.keep_versions;
-  containers.allow_privileged = options.allow_privileged;
-  containers.allow_mounts = options.allow_mounts;
-  containers.additional_mounts = options.additional_mounts;
   return containers;
 }
 
@@ -278,10 +270,34 @@ Status prepare_shared_data(const Containers& containers) {
   return Unit{};
 }
 
+Result<Container> plan_container(const Containers& containers, const StartRequest& request, const TaskSpec& spec) {
+  if (const auto allowed = check_allowed(containers, spec); !allowed) return allowed.error();
+  Container planned;
+  planned.name = container_name(request.key);
+  planned.image = image_of(spec.container);
+  planned.user = std::to_string(request.user ? request.user->uid : ::geteuid()) + ":" +
+                 std::to_string(request.user ? request.user->gid : ::getegid());
+  planned.groups = request.user ? request.user->groups : platform::own_groups();
+  planned.network = spec.private_network ? "none" : "host";
+  planned.millicores = request.millicores;
+  planned.memory_bytes = request.memory_bytes;
+  planned.cpus = request.cpus;
+  if (!request.cpus.empty()) planned.memory_node = request.numa_node;
+  planned.mounts = mounts_of(containers, spec);
+  planned.working_directory = seen_inside(planned.mounts, normal(request.working_directory));
+  planned.privileged = spec.privileged;
+  planned.no_new_privileges = request.no_new_privileges;
+  return planned;
+}
+
 StartRequest wrap_in_container(const Containers& containers, StartRequest request, const TaskSpec& spec) {
-  if (request.refusal.empty()) request.refusal = refuse(containers, spec);
   if (!request.refusal.empty()) return request;
-  const auto options = options_of(containers, request, spec);
+  auto planned = plan_container(containers, request, spec);
+  if (!planned) {
+    request.refusal = planned.error().message;
+    return request;
+  }
+  const auto options = options_of(containers, request, spec, std::move(*planned));
   Argv argv{containers.program};
   for (auto& word : container::build_run_words(options)) argv.push_back(std::move(word));
   argv.insert(argv.end(), {"run", "--"});

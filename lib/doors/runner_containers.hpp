@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "doors/runner_home.hpp"
+#include "hakuriver/docker_run.hpp"
 #include "hakuriver/keeper.hpp"
 #include "hakuriver/log.hpp"
 #include "hakuriver/result.hpp"
@@ -35,6 +36,9 @@ struct Containers {
   std::vector<std::string> additional_mounts;            // allowed in any case, as they are written
 };
 
+// Those for what the options say, and no engine yet.
+Containers settings_for_containers(const RunnerOptions& options);
+
 // Asking a client program costs a process and what that does to find its daemon.
 enum class EngineSearch { sockets, sockets_and_clients };
 
@@ -48,11 +52,14 @@ Status ask_engine(const Containers& containers);
 // The directory that tasks see as /shared, made where it is missing; all users may write to it.
 Status prepare_shared_data(const Containers& containers);
 
-// The request for the same command in a container. It sees
+// What an engine is asked for: limits, user, mounts by their names. What is not allowed is refused, and names the key.
+Result<Container> plan_container(const Containers& containers, const StartRequest& request, const TaskSpec& spec);
+
+// The request for the same command in a container, as it is planned. It sees
 //   <shared_dir>             at the same path, so that relative paths, too, mean the same files as on the node
 //   <shared_dir>/shared_data as /shared, unless shared_dir is /shared itself
 //   <local_temp_dir>         as /local_temp
-// and the mounts that the task asks for. What is not allowed is refused, and names the key.
+// and the mounts that the task asks for.
 StartRequest wrap_in_container(const Containers& containers, StartRequest request, const TaskSpec& spec);
 
 }  // namespace hakuriver::doors

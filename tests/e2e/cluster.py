@@ -158,6 +158,11 @@ class Cluster:
             raise AssertionError(f"{words}: exit {done.returncode}, not {check}\n{done.stdout}{done.stderr}")
         return done
 
+    def dry_run(self, *words, **variables):
+        """The command lines that a runner would run, for a shell."""
+        return subprocess.run([self.programs / "hakuriver.runner", "--dry-run", *words], capture_output=True, text=True,
+                              env=self.environment(**variables), check=True, timeout=PATIENCE).stdout.splitlines()
+
     def terminal(self, *words, columns=80, **variables):
         """What the client shows on a terminal of that width."""
         ours, theirs = pty.openpty()

@@ -6,6 +6,7 @@ Where no daemon can be had, the reason is said. With HAKURIVER_NO_SKIP in the en
 import os
 import pathlib
 import pwd
+import shlex
 
 import docker_cluster
 from docker_cluster import BOX, DockerCase, DockerCluster
@@ -119,6 +120,23 @@ class Tasks(DockerCase):
         self.assertIn("Read-only", self.cluster.client("--stderr", task).stdout)
         self.cluster.client("--kill", task, check=0)
         self.cluster.wait_for_status(task, "killed")
+
+    def test_the_lines_of_a_dry_run_do_what_they_say(self):
+        local = self.cluster.home / "local"
+        local.mkdir()
+        text = "pwd; ls -d /shared /local_temp /data; ls /sys/class/net"
+        lines = self.cluster.dry_run("--container", "box", "--memory", "64M", "--private-network", "--mount",
+                                     f"{local}:/data:ro", "--", "sh", "-c", text,
+                                     HAKURIVER_PATHS_LOCAL_TEMP_DIR=str(local))
+        made, started = map(shlex.split, lines)
+        self.assertEqual((made[0], started), ("docker", ["docker", "start", "--attach", "hakuriver-task-0"]))
+        self.engine.docker(*made[1:])
+        try:
+            self.assertIn('"Memory": 67108864,', self.engine.docker("inspect", "hakuriver-task-0").stdout)
+            self.assertEqual(self.engine.docker(*started[1:]).stdout.split(),
+                             [str(self.cluster.shared), "/data", "/local_temp", "/shared", "lo"])
+        finally:
+            self.engine.docker("rm", "hakuriver-task-0")
 
     def test_a_privileged_container_has_all_rights(self):
         probe = self.engine.docker("run", "--rm", "--privileged", "--network=none", "hakuriver/box:base", "true", check=False)

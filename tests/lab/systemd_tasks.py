@@ -5,6 +5,7 @@ What every launcher promises is in contract.py; this is what only units have.
 
 import os
 import pathlib
+import pwd
 import signal
 import subprocess
 import sys
@@ -95,6 +96,12 @@ class Case(unittest.TestCase):
         self.cluster.client("--wait-for", task, check=check)
         return self.cluster.status(task), self.cluster.client("--stdout", task, check=0).stdout
 
+    def run_shown(self, *words):
+        """What the lines of a dry run write, by hand."""
+        lines = self.cluster.dry_run(*words)
+        return subprocess.run(["sh", "-e", "-c", "\n".join(lines)], env=self.cluster.environment(), capture_output=True,
+                              text=True, check=True).stdout
+
     def gone(self, task):
         self.cluster.wait_until(lambda: not [unit for unit in units() if task in unit], f"no unit of {task}")
 
@@ -168,6 +175,13 @@ class Scopes(Case):
         self.cluster.wait_for_status(task, "killed")
         self.gone(task)
 
+    def test_the_line_of_a_dry_run_does_what_it_says(self):
+        text = "ulimit -c; for file in $(find /sys/fs/cgroup -path '*/hakuriver-task-0.scope/*' " \
+               "-name memory.max -o -path '*/hakuriver-task-0.scope/*' -name memory.limit_in_bytes); do cat $file; done"
+        output = self.run_shown("--cores", "2", "--memory", "64M", "--", "sh", "-c", text).split()
+        self.assertIn("67108864", output)
+        self.gone("task-0")
+
 
 class Services(Case):
     OPTIONS = ("--private-network", "--private-pid")
@@ -214,6 +228,17 @@ class Services(Case):
         self.assertEqual(kept, {"StandardOutput": "null", "StandardError": "null"})
         self.cluster.client("--kill", task, check=0)
         self.cluster.wait_for_status(task, "killed")
+
+    def test_the_line_of_a_dry_run_does_what_it_says(self):
+        place = self.cluster.home / "of-nobody"
+        place.mkdir()
+        place.chmod(0o777)
+        text = "printf '%s ' $(id -u) $(tail -n +3 /proc/net/dev | wc -l) $(ps -e -o pid= | head -1) $HOME >$0"
+        self.run_shown("--user", "nobody", *self.OPTIONS, "--", "sh", "-c", text, str(place / "seen"))
+        unit = "hakuriver-task-0.service"
+        self.addCleanup(subprocess.run, ["systemctl", "stop", unit], check=True)
+        self.cluster.wait_until(lambda: shown(unit, "SubState")["SubState"] == "exited", "its end")
+        self.assertEqual((place / "seen").read_text().split()[:3], [str(pwd.getpwnam("nobody").pw_uid), "1", "1"])
 
     def test_words_stay_words(self):
         _, output = self.wait("--private-network", "--", "printf", "%s|", "$HOME", "${PATH}", "$$", "100%", "a b", "%n")

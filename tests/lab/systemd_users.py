@@ -88,6 +88,17 @@ class Sudo(unittest.TestCase):
         self.cluster.wait_for_status(task, "killed")
         self.assertFalse([path for path in CGROUPS.rglob(f"{unit}/cgroup.procs") if path.read_text()])
 
+    def test_the_line_of_a_dry_run_does_what_it_says(self):
+        as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "--"]
+        shown = subprocess.run([*as_user, PROGRAMS / "hakuriver.runner", "--dry-run", "--launcher", "systemd",
+                                "--memory", "100M", "--", "sh", "-c", "id -un; cat /proc/self/cgroup"],
+                               env=self.cluster.environment(), capture_output=True, text=True, check=True).stdout
+        self.assertTrue(shown.startswith("sudo -n systemd-run --scope "), shown)
+        output = subprocess.run([*as_user, "sh", "-c", shown], env=self.cluster.environment(), capture_output=True,
+                                text=True, check=True).stdout
+        self.assertTrue(output.startswith(f"{USER}\n"), output)
+        self.assertIn("/hakuriver-task-0.scope\n", output)
+
     def test_it_does_not_outlive_the_process_that_stands_for_it(self):
         for options, suffix in (((), "scope"), (("--private-pid",), "service")):
             task = self.cluster.submit(*options, "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")

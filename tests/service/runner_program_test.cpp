@@ -63,6 +63,55 @@ TEST_CASE("a dry run shows the line, numactl in front of the command inside the 
   CHECK_FALSE(std::filesystem::exists(scratch.path + "/home"));
 }
 
+TEST_CASE("a dry run shows a service where a task asks for a world of its own, and says what it cannot show") {
+  const test::ScratchDirectory scratch;
+  const std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "--dry-run");
+    words.insert(words.end(), {"--", "./a", "$b"});
+    return run(words, environment);
+  };
+  const auto service = with({"--launcher", "systemd", "--private-network", "--private-pid"}).out;
+  CHECK(service.find("systemd-run --unit=hakuriver-task-0 ") != std::string::npos);
+  CHECK(service.find(" --property=PrivateNetwork=yes ") != std::string::npos);
+  CHECK(service.find("/hakuriver-exec ") != std::string::npos);
+  CHECK(service.ends_with(" --private-network --private-pid -- ./a '$$b'\n"));
+  const auto alone = with({"--launcher", "plain", "--private-pid"}).out;
+  CHECK(alone.ends_with("/hakuriver-exec --private-pid -- ./a '$b'\n"));
+  CHECK(
+      with({"--launcher", "plain", "--user", "nobody", "--private-pid"}).err.find("needs a runner with the launcher") !=
+      std::string::npos);
+  CHECK(with({"--user", "no-such-user"}).err.find("--user 'no-such-user'") != std::string::npos);
+  CHECK(with({"--privileged"}).err.find("need a --container") != std::string::npos);
+}
+
+TEST_CASE("a dry run shows how a container is made and started, or why it would not be") {
+  const test::ScratchDirectory scratch;
+  std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"--dry-run", "--container", "my-env"});
+    words.insert(words.end(), {"--", "./a", "b c"});
+    return run(words, environment);
+  };
+  const auto made = with({"--cores", "1.5", "--numa", "0", "--mount", "/data:/d:ro", "--private-network"}).out;
+  CHECK(made.starts_with("docker create --name=hakuriver-task-0 --init --network=none "));
+  const std::vector<std::string> parts{" --cpus=1.5 ", " --cpuset-mems=0 ", " --workdir=" + scratch.path + "/shared ",
+                                       " type=bind,source=/data,target=/d,readonly "};
+  for (const auto& part : parts) {
+    CAPTURE(part);
+    CHECK(made.find(part) != std::string::npos);
+  }
+  CHECK(made.ends_with(" hakuriver/my-env:base ./a 'b c'\ndocker start --attach hakuriver-task-0\n"));
+  CHECK(with({"--mount", "data:/d"}).err.find("mount 'data:/d': expected ") != std::string::npos);
+  CHECK(with({"--numa", "4711"}).err.find("no such NUMA node") != std::string::npos);
+  environment.emplace_back("HAKURIVER_SECURITY_AUTH=none");
+  const auto refused = with({"--privileged"});
+  CHECK(refused.status == 2);
+  CHECK(refused.out.empty());
+  CHECK(refused.err.find("[docker] allow_privileged") != std::string::npos);
+  CHECK(with({"--mount", "/data:/d"}).err.find("[docker] allow_mounts") != std::string::npos);
+}
+
 TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes nothing") {
   struct Row {
     std::vector<std::string> words;
@@ -80,6 +129,7 @@ TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes 
       {{"--dry-run", "--numa", "x", "--", "true"}, {}, "--numa 'x'"},
       {{"--dry-run", "--memory", "x", "--", "true"}, {}, "--memory: "},
       {{"--cores", "2"}, {}, "--cores is for --dry-run only"},
+      {{"--container", "box"}, {}, "--container is for --dry-run only"},
       {{}, {"HAKURIVER_RUNNER_LAUNCHER=docker"}, "launcher 'docker'"},
       {{"a\033[31m\nb"}, {}, "'a\\x1b[31m\\nb'"},
       {{"--config", "/no/such.toml"}, {}, "'/no/such.toml'"},
