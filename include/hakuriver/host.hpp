@@ -35,12 +35,12 @@ struct HostOptions {
   std::string package_dir{};          // where environments are packaged; empty: a container's name is used as it is
   std::string token{};                // hexadecimal; empty: none is asked for, and only loopback may be listened on
   std::string reachable_address{};    // how others name this host, for the check of browsers' requests
-  std::vector<std::string> allowed_hosts{};                // further names that a browser may use
-  std::vector<std::string> allowed_origins{};              // pages elsewhere that may ask
-  std::string default_container{};                         // for submissions that name none; empty: the node itself
-  std::vector<std::string> default_mounts{};               // of a container whose submission does not say
-  bool default_privileged = false;                         // the same
-  bool allow_privileged = true;                            // whether a submission may ask for it
+  std::vector<std::string> allowed_hosts{};    // further names that a browser may use
+  std::vector<std::string> allowed_origins{};  // pages elsewhere that may ask
+  std::string default_container{};             // for submissions that name none; empty, "NULL": the node itself
+  std::vector<std::string> default_mounts{};   // of a container whose submission does not say
+  bool default_privileged = false;             // the same
+  bool allow_privileged = true;                // whether a submission may ask for it
   std::optional<std::vector<std::string>> allow_mounts{};  // below which it may mount; none: any directory
   std::chrono::milliseconds report_interval{5'000};        // how often a node is heard of at least
   std::chrono::milliseconds silence{30'000};               // a node that is silent for longer is lost

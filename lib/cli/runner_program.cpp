@@ -258,7 +258,7 @@ int dry_run(const CommandLine& line, const std::vector<std::string>& environment
   const auto keeper = doors::find_keeper(options);
   place.exec = (keeper ? keeper->substr(0, keeper->rfind('/') + 1) : std::string()) + "hakuriver-exec";
   const auto lines = build_dry_run(line, options, place);
-  if (!lines) return fail(streams.err, lines.error().message);
+  if (!lines) return fail(streams.err, lines.error().message, exit_of(lines.error().code));
   for (const auto& argv : *lines) streams.out << shell_quote(argv) << "\n";
   return kExitGood;
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "environment/packages.hpp"
+#include "hakuriver/docker_run.hpp"
 #include "hakuriver/host.hpp"
 #include "http/guard.hpp"
 #include "http/server.hpp"
@@ -63,6 +64,23 @@ Status check_listen(const HostOptions& options) {
       return Error{Errc::invalid_argument, "listening on " + listen.address + ":" + std::to_string(listen.port) +
                                                " needs a token: anyone who reaches it could run commands"};
     }
+  }
+  return Unit{};
+}
+
+// What submissions are given is wrong for each of them, so it is told before the first.
+Status check_containers(const HostOptions& options) {
+  if (!options.default_container.empty()) {
+    const auto checked = environment::check_container_name(options.default_container);
+    if (!checked) return Error{checked.error().code, "default_container_name: " + checked.error().message};
+  }
+  for (const auto& text : options.default_mounts) {
+    const auto mount = parse_mount(text);
+    if (!mount) return Error{Errc::invalid_argument, "additional_mounts: " + mount.error().message};
+  }
+  for (const auto& directory : options.allow_mounts.value_or(std::vector<std::string>{})) {
+    if (directory.starts_with('/')) continue;
+    return Error{Errc::invalid_argument, "allow_mounts: '" + directory + "': expected an absolute path"};
   }
   return Unit{};
 }
@@ -152,6 +170,8 @@ Status Host::Impl::listen() {
 Result<std::unique_ptr<Host>> Host::open(HostOptions options, std::shared_ptr<LogSink> log) {
   const Status checked = check_listen(options);
   if (!checked) return checked.error();
+  if (options.default_container == "NULL") options.default_container.clear();
+  if (const Status sound = check_containers(options); !sound) return sound.error();
   auto storage = open_storage(options);
   if (!storage) return storage.error();
   auto impl = std::make_unique<Impl>(std::move(options), std::move(log), std::move(*storage));

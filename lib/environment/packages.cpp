@@ -263,22 +263,28 @@ Result<platform::FileLock> Packages::lock(const std::string& name) const {
   return Error{Errc::conflict, "environment '" + name + "' is being packaged or changed by somebody else"};
 }
 
-Result<std::string> pin_container(const Packages& packages, const std::string& container) {
-  if (container.empty()) return container;
+Status check_container_name(const std::string& container) {
   if (is_image_reference(container)) {
-    if (is_wellformed_reference(container)) return container;
+    if (is_wellformed_reference(container)) return Unit{};
     return Error{Errc::invalid_argument, "container '" + container + "' is not an image's name such as python:3.12"};
   }
   if (container.find('@') != std::string::npos) {
-    const auto key = parse_package(container);
-    if (!key) return Error{Errc::invalid_argument, "container '" + container + "': expected NAME@VERSION"};
+    if (parse_package(container)) return Unit{};
+    return Error{Errc::invalid_argument, "container '" + container + "': expected NAME@VERSION"};
+  }
+  if (is_environment_name(container)) return Unit{};
+  return Error{Errc::invalid_argument, "container '" + container +
+                                           "' is neither an environment, whose name is of a-z and 0-9 with single "
+                                           "'.', '_' or '-' between them, nor an image such as python:3.12"};
+}
+
+Result<std::string> pin_container(const Packages& packages, const std::string& container) {
+  if (container.empty()) return container;
+  if (const auto checked = check_container_name(container); !checked) return checked.error();
+  if (is_image_reference(container)) return container;
+  if (const auto key = parse_package(container)) {
     if (auto found = packages.find(*key); !found) return found.error();
     return container;
-  }
-  if (!is_environment_name(container)) {
-    return Error{Errc::invalid_argument, "container '" + container +
-                                             "' is neither an environment, whose name is of a-z and 0-9 with single "
-                                             "'.', '_' or '-' between them, nor an image such as python:3.12"};
   }
   const auto version = packages.current(container);
   if (!version) return version.error();

@@ -84,6 +84,9 @@ class Packages {
   std::string directory_;
 };
 
+// Whether a submission's container, which is not empty, could be one: an environment's name, a package or an image.
+Status check_container_name(const std::string& container);
+
 // The container that a submission's becomes when it is taken: an environment becomes its current package, where it has
 // one. Everything else stays. Errc::not_found where the package is not there, invalid_argument where it is misspelt.
 Result<std::string> pin_container(const Packages& packages, const std::string& container);

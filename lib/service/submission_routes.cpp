@@ -61,14 +61,14 @@ Status check_container(const SubmitRequest& request, const PeopleOptions& option
                                              ": only a container has that: name one (container)"};
   }
   if (spec.privileged && !request.default_privileged && !options.allow_privileged) {
-    return Error{Errc::invalid_argument, "privileged: not allowed by [docker] allow_privileged"};
+    return Error{Errc::denied, "privileged: not allowed by [docker] allow_privileged"};
   }
   if (request.default_mounts) return Unit{};
   for (const auto& text : spec.mounts) {
     const auto mount = parse_mount(text);
     if (!mount) return Error{Errc::invalid_argument, "mounts: " + mount.error().message};
     if (options.allow_mounts && !is_allowed(*options.allow_mounts, mount->source)) {
-      return Error{Errc::invalid_argument, "mounts: '" + mount->source + "' is not allowed by [docker] allow_mounts"};
+      return Error{Errc::denied, "mounts: '" + mount->source + "' is not allowed by [docker] allow_mounts"};
     }
   }
   return Unit{};

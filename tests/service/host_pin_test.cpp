@@ -158,7 +158,8 @@ TEST_CASE("a submission has of a container what the host allows, and is told the
                                           {R"({"argv":["x"],"privileged":true})", "only a container has that"}}) {
     CAPTURE(row.body);
     const auto reply = host.ask("POST", "/api/v1/batches", row.body);
-    CHECK_MESSAGE(reply.status == (row.refusal.empty() ? 202 : 422), reply.body);
+    const int refused = row.refusal.starts_with("allow_") ? 403 : 422;
+    CHECK_MESSAGE(reply.status == (row.refusal.empty() ? 202 : refused), reply.body);
     CHECK(reply.body.find(row.refusal) != std::string::npos);
   }
 }
@@ -172,6 +173,41 @@ TEST_CASE("what the host's own file gives to containers is allowed by that, and 
   const PinningHost host({}, options);
   CHECK(host.ask("POST", "/api/v1/batches", R"({"argv":["x"],"container":"box:9"})").status == 202);
   CHECK(host.ask("POST", "/api/v1/batches", R"({"argv":["x"]})").status == 202);
+}
+
+TEST_CASE("a host does not start with what no submission could have") {
+  struct Row {
+    void (*set)(HostOptions&);
+    std::string expected;  // empty: it starts
+  };
+  const std::vector<Row> rows{
+      {[](HostOptions& it) { it.default_container = "My/Env"; }, "default_container_name: container 'My/Env'"},
+      {[](HostOptions& it) { it.default_container = "box@x"; }, "default_container_name: container 'box@x'"},
+      {[](HostOptions& it) { it.default_container = "null_"; }, "default_container_name: container 'null_'"},
+      {[](HostOptions& it) {
+         it.default_mounts = {"/a:/b", "a:/b"};
+       },
+       "additional_mounts: 'a:/b'"},
+      {[](HostOptions& it) {
+         it.allow_mounts = {"/a", "b"};
+       },
+       "allow_mounts: 'b'"},
+      {[](HostOptions& it) { it.default_container = "box@9"; }, ""},
+      {[](HostOptions& it) { it.default_container = "NULL"; }, ""}};
+  for (const auto& row : rows) {
+    HostOptions options;
+    options.listen.clear();
+    row.set(options);
+    const auto host = Host::open(std::move(options), std::make_shared<Silence>());
+    CAPTURE(row.expected);
+    CHECK(host.has_value() == row.expected.empty());
+    if (!host) CHECK_MESSAGE(host.error().message.starts_with(row.expected), host.error().message);
+  }
+}
+
+TEST_CASE("a default container NULL is the node itself") {
+  const PinningHost host("NULL", {}, false);
+  CHECK(without_id(host.submit(R"({"command":"x"})")) == "null null");
 }
 
 TEST_CASE("only a container that nobody asked for is done without where no node runs any") {

@@ -106,7 +106,7 @@ TEST_CASE("a dry run shows how a container is made and started, or why it would 
   CHECK(with({"--numa", "4711"}).err.find("no such NUMA node") != std::string::npos);
   environment.emplace_back("HAKURIVER_SECURITY_AUTH=none");
   const auto refused = with({"--privileged"});
-  CHECK(refused.status == 2);
+  CHECK(refused.status == 4);
   CHECK(refused.out.empty());
   CHECK(refused.err.find("[docker] allow_privileged") != std::string::npos);
   CHECK(with({"--mount", "/data:/d"}).err.find("[docker] allow_mounts") != std::string::npos);
