@@ -211,6 +211,7 @@ Status Cgroup::set_limits(std::uint64_t millicores, std::uint64_t memory_bytes, 
   const auto [quota, period] = quota_of(millicores);
   if (!parent_.limits_cores) millicores = 0;
   if (!parent_.limits_memory) memory_bytes = 0;
+  if (memory_bytes != 0) memory_bytes = std::max(memory_bytes, kLeastMemoryLimit);
   if (is_unified()) {
     const auto path = in(parent_.unified, "cpu.max");
     if (millicores != 0) error = write_text(path, std::to_string(quota) + " " + std::to_string(period));

@@ -37,6 +37,11 @@ struct CpuQuota {
 };
 CpuQuota quota_of(std::uint64_t millicores);
 
+// The limit of memory that is set where less is asked for. A child of the keeper's is in its cgroup while it shares the
+// keeper's memory, and the kernel ends nobody in that state: where it lacked the memory for a table of pages there, the
+// child would ask for it again and again, and the keeper wait for it for ever.
+inline constexpr std::uint64_t kLeastMemoryLimit = std::uint64_t{1} << 20;
+
 // Makes the directories that `parent` names, where they are missing, and lets those below have the controllers.
 // The directories above them exist.
 Status make_parent(const CgroupParent& parent);
@@ -60,7 +65,8 @@ class Cgroup {
   // Whether there is one: named, and not yet removed.
   explicit operator bool() const { return !directories_.empty(); }
 
-  // Makes it with its limits; 0: no such limit. Where that fails, nothing is left of it and `error` is errno.
+  // Makes it with its limits; 0: no such limit, and of memory at least kLeastMemoryLimit. Where that fails, nothing is
+  // left of it and `error` is errno.
   Status make(std::uint64_t millicores, std::uint64_t memory_bytes, int& error);
 
   // Files that put the thread that writes "0" into it; on version 2 its whole process. Empty where one cannot be

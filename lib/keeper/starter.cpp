@@ -110,7 +110,8 @@ StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& fail
     case SpawnStep::execute:
       if (error == ENOMEM && request.memory_bytes != 0 && request.cgroup.limits_memory) {
         return {{OutcomeKind::oom_killed, SIGKILL},
-                "out of memory at the limit of " + std::to_string(request.memory_bytes) + " bytes"};
+                "out of memory at the limit of " + std::to_string(std::max(request.memory_bytes, kLeastMemoryLimit)) +
+                    " bytes"};
       }
       return execute_failure(request, error);
     case SpawnStep::directory: {

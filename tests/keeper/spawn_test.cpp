@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "keeper/cgroup.hpp"
 #include "keeper/node.hpp"
@@ -74,6 +75,34 @@ TEST_CASE("a child that cannot be made in a cgroup goes there itself") {
   plan.cgroups.push_back(entrances.front().get());
   plan.birthplace = no_cgroup.get();
   CHECK(cgroups_of_child(std::move(plan)).find("/7.1\n") != std::string::npos);
+}
+
+TEST_CASE("a child has the memory for tables of pages while it shares ours, however little its cgroup is given") {
+  const auto parent = test_cgroup("1");
+  if (parent.empty()) return;
+  Cgroup cgroup(parent, kKey);
+  int error = 0;
+  REQUIRE(cgroup.make(0, 1, error).has_value());
+  const auto entrances = cgroup.entrances();
+  // Nobody has looked there yet: the child is the first. It reads a null pointer, the end of an empty list.
+  constexpr std::size_t kBytes = std::size_t{64} << 20;
+  void* const fresh = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(fresh != MAP_FAILED);
+  char* none[] = {nullptr};
+  keeper::SpawnPlan plan;
+  plan.programs = reinterpret_cast<char* const*>(static_cast<std::byte*>(fresh) + kBytes / 2);
+  plan.argv = none;
+  plan.environment = none;
+  for (const auto& entrance : entrances) plan.cgroups.push_back(entrance.get());
+  keeper::Spawned spawned;
+  keeper::Spawner spawner;
+  const auto failure = spawner.spawn_with_signals_blocked(plan, spawned);
+  REQUIRE(failure.has_value());
+  CHECK(failure->step == keeper::SpawnStep::execute);
+  CHECK(failure->error == ENOENT);
+  ::munmap(fresh, kBytes);
+  CHECK(eventually([&cgroup] { return cgroup.remove(); }));
+  keeper::remove_parent(parent);
 }
 
 TEST_CASE("cgroups of version 1 have no birthplace") {
