@@ -201,36 +201,48 @@ Status Cgroup::make(std::uint64_t millicores, std::uint64_t memory_bytes, int& e
   return limited;
 }
 
-Status Cgroup::limit(const std::string& path, std::uint64_t value, int& error) const {
-  error = write_text(path, std::to_string(value));
+Status Cgroup::limit(const std::string& path, const std::string& value, int& error) const {
+  error = write_text(path, value);
   if (error == 0) return Unit{};
   return io_error(path, error);
 }
 
-Status Cgroup::set_limits(std::uint64_t millicores, std::uint64_t memory_bytes, int& error) const {
+Status Cgroup::set_quota(std::uint64_t millicores, int& error) const {
   const auto [quota, period] = quota_of(millicores);
-  if (!parent_.limits_cores) millicores = 0;
-  if (!parent_.limits_memory) memory_bytes = 0;
-  if (memory_bytes != 0) memory_bytes = std::max(memory_bytes, kLeastMemoryLimit);
   if (is_unified()) {
-    const auto path = in(parent_.unified, "cpu.max");
-    if (millicores != 0) error = write_text(path, std::to_string(quota) + " " + std::to_string(period));
-    if (millicores != 0 && error != 0) return io_error(path, error);
-    if (memory_bytes == 0) return Unit{};
-    // There is none where the kernel has no swap.
-    static_cast<void>(write_text(in(parent_.unified, "memory.swap.max"), "0"));
-    return limit(in(parent_.unified, "memory.max"), memory_bytes, error);
+    return limit(in(parent_.unified, "cpu.max"), std::to_string(quota) + " " + std::to_string(period), error);
   }
-  if (millicores != 0) {
-    auto set = limit(in(parent_.cpu, "cpu.cfs_period_us"), period, error);
-    if (set) set = limit(in(parent_.cpu, "cpu.cfs_quota_us"), quota, error);
+  auto set = limit(in(parent_.cpu, "cpu.cfs_period_us"), std::to_string(period), error);
+  return set ? limit(in(parent_.cpu, "cpu.cfs_quota_us"), std::to_string(quota), error) : set;
+}
+
+Status Cgroup::lift_quota(int& error) const {
+  if (is_unified()) return limit(in(parent_.unified, "cpu.max"), "max", error);
+  return limit(in(parent_.cpu, "cpu.cfs_quota_us"), "-1", error);
+}
+
+Status Cgroup::begin_quota(std::uint64_t millicores) const {
+  if (!*this || millicores == 0 || millicores >= kMillicoresToStart) return Unit{};
+  int error = 0;
+  return set_quota(millicores, error);
+}
+
+Status Cgroup::set_limits(std::uint64_t millicores, std::uint64_t memory_bytes, int& error) const {
+  if (parent_.limits_cores && millicores != 0) {
+    auto set = set_quota(millicores, error);
+    if (set && millicores < kMillicoresToStart) set = lift_quota(error);
     if (!set) return set;
   }
-  if (memory_bytes == 0) return Unit{};
-  auto set = limit(in(parent_.memory, "memory.limit_in_bytes"), memory_bytes, error);
+  if (!parent_.limits_memory || memory_bytes == 0) return Unit{};
+  const auto bytes = std::to_string(std::max(memory_bytes, kLeastMemoryLimit));
+  if (is_unified()) {
+    // There is none where the kernel has no swap.
+    static_cast<void>(write_text(in(parent_.unified, "memory.swap.max"), "0"));
+    return limit(in(parent_.unified, "memory.max"), bytes, error);
+  }
+  auto set = limit(in(parent_.memory, "memory.limit_in_bytes"), bytes, error);
   // Of memory and swap together; there is none where the kernel does not count swap.
-  if (set)
-    static_cast<void>(write_text(in(parent_.memory, "memory.memsw.limit_in_bytes"), std::to_string(memory_bytes)));
+  if (set) static_cast<void>(write_text(in(parent_.memory, "memory.memsw.limit_in_bytes"), bytes));
   return set;
 }
 

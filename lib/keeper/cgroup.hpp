@@ -42,6 +42,10 @@ CpuQuota quota_of(std::uint64_t millicores);
 // child would ask for it again and again, and the keeper wait for it for ever.
 inline constexpr std::uint64_t kLeastMemoryLimit = std::uint64_t{1} << 20;
 
+// With less than this the keeper, which stands still until a child has executed its program, would do so for up to a
+// second: such a quota begins when the program has begun.
+inline constexpr std::uint64_t kMillicoresToStart = 100;
+
 // Makes the directories that `parent` names, where they are missing, and lets those below have the controllers.
 // The directories above them exist.
 Status make_parent(const CgroupParent& parent);
@@ -66,8 +70,11 @@ class Cgroup {
   explicit operator bool() const { return !directories_.empty(); }
 
   // Makes it with its limits; 0: no such limit, and of memory at least kLeastMemoryLimit. Where that fails, nothing is
-  // left of it and `error` is errno.
+  // left of it and `error` is errno. Below kMillicoresToStart the quota is only tried.
   Status make(std::uint64_t millicores, std::uint64_t memory_bytes, int& error);
+
+  // The quota that make() has only tried; nothing where it has set it.
+  Status begin_quota(std::uint64_t millicores) const;
 
   // Files that put the thread that writes "0" into it; on version 2 its whole process. Empty where one cannot be
   // opened.
@@ -97,7 +104,9 @@ class Cgroup {
  private:
   bool is_unified() const { return !parent_.unified.empty(); }
   std::string in(const std::string& parent, const char* file) const;
-  Status limit(const std::string& path, std::uint64_t value, int& error) const;
+  Status limit(const std::string& path, const std::string& value, int& error) const;
+  Status set_quota(std::uint64_t millicores, int& error) const;
+  Status lift_quota(int& error) const;
   Status set_limits(std::uint64_t millicores, std::uint64_t memory_bytes, int& error) const;
   bool reads(const std::string& path, std::string_view text) const;
 

@@ -135,6 +135,8 @@ void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
   if (runs) attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
   attempt.main_ended = !runs || (!attempt.pidfd && errno == ESRCH);
   if (!attempt.main_ended) {
+    // Whether cores are limited there is not written down.
+    static_cast<void>(attempt.cgroup.begin_quota(attempt.record.millicores).has_value());
     attempt.paused = attempt.cgroup ? attempt.cgroup.is_frozen() : stat->state == 'T';
     if (attempt.controlled) attempt.paused = attempt.record.terms->held;
     if (was_recorded) {
@@ -290,10 +292,17 @@ void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   attempt.pidfd = std::move(spawned.pidfd);
   attempt.record.start_ticks = start_ticks_since(before, spawned.pid);
   ledger_.record_started(attempt);
+  if (request.cgroup.limits_cores) begin_quota(attempt);
   watch_main(attempt);
   if (attempt.report)
     watch(epoll_.get(), attempt.report->descriptor(), kReportTag | static_cast<std::uint64_t>(spawned.pid));
   trees_.watch_limit(attempt);
+}
+
+// It was tried when the cgroup was made: what fails now is somebody else's doing, and no reason to end what has begun.
+void Keeper::begin_quota(const LiveAttempt& attempt) {
+  const auto begun = attempt.cgroup.begin_quota(attempt.record.millicores);
+  if (!begun) log_line("task " + to_string(attempt.key().task) + ": " + begun.error().message);
 }
 
 std::optional<StartFailure> Keeper::open_report(const StartRequest& request, LiveAttempt& attempt, Descriptor& end) {

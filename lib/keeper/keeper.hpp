@@ -40,6 +40,7 @@ class Keeper {
   std::optional<StartFailure> make_cgroup(const StartRequest& request, LiveAttempt& attempt);
   Status meet(const CgroupParent& parent);
   std::optional<StartFailure> open_report(const StartRequest& request, LiveAttempt& attempt, Descriptor& end);
+  static void begin_quota(const LiveAttempt& attempt);
   void start_one(const StartRequest& request, LiveAttempt& attempt);
   void commit();
   bool is_time_to_go(MonotonicTime now);

@@ -17,8 +17,9 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr const char* kBusy = "sh -c 'while :; do :; done' & sh -c 'while :; do :; done' & echo $$ > ready; wait";
 
 struct CgroupNode : Node {
-  CgroupNode() : Node({.cgroup = test_cgroup("1")}) {
-    if (!cgroup().empty()) REQUIRE(connect().has_value());
+  explicit CgroupNode(const char* crash = nullptr)
+      : Node({.keeper_program = crash == nullptr ? "" : HAKURIVER_TEST_CRASHING_KEEPER, .cgroup = test_cgroup("1")}) {
+    if (!cgroup().empty()) REQUIRE((crash == nullptr ? connect() : connect_to_die_at(crash)).has_value());
   }
   explicit operator bool() const { return !cgroup().empty(); }
 
@@ -51,6 +52,22 @@ TEST_CASE("cores are a quota that really throttles") {
   node.start(node.limited(2, "sleep 1000", 0, 0));
   REQUIRE(node.wait([&] { return node.started.contains(2); }));
   CHECK(contents_of(node.file(node.cgroup().cpu, 2, "cpu.cfs_quota_us")) == "-1\n");
+}
+
+TEST_CASE("a quota that is too small to start with begins with the program, and also where the keeper dies before") {
+  CgroupNode node("spawned:1");
+  if (!node) return;
+  node.start(node.limited(1, "sleep 1000", 1, 0));
+  REQUIRE(node.wait([&] { return !node.gone.empty(); }));
+  const auto quota = [&](std::uint64_t number) {
+    return contents_of(node.file(node.cgroup().cpu, number, "cpu.cfs_quota_us"));
+  };
+  CHECK(quota(1) == "-1\n");
+  REQUIRE(node.connect());
+  CHECK(quota(1) == "1000\n");
+  node.start(node.limited(2, "sleep 1000", 20, 0));
+  REQUIRE(node.wait([&] { return node.started.contains(2); }));
+  CHECK(quota(2) == "2000\n");
 }
 
 TEST_CASE("memory is a limit that really caps, and running out of it is told as such") {

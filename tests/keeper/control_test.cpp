@@ -82,14 +82,6 @@ struct Launched : Node {
 // What a test's thing is known by.
 pid_t thing_of(Launched& node) { return node.wait_for_pid("thing"); }
 
-// The keeper that is started here dies when it gets there; the next one lives.
-void connect_to_die_at(const char* crash, Launched& node) {
-  ::setenv("HAKURIVER_KEEPER_CRASH", crash, 1);
-  const auto connected = node.connect();
-  ::unsetenv("HAKURIVER_KEEPER_CRASH");
-  REQUIRE(connected);
-}
-
 }  // namespace
 
 TEST_CASE("what a launcher says when it has finished is read line by line, and nonsense is passed over") {
@@ -270,7 +262,7 @@ TEST_CASE("how a main process ended is known to the next keeper, where the launc
   for (const char* crash : {"finish:1", "finished:1"}) {
     CAPTURE(crash);
     Launched node(HAKURIVER_TEST_CRASHING_KEEPER);
-    connect_to_die_at(crash, node);
+    REQUIRE(node.connect_to_die_at(crash));
     auto request = node.shell(1, "exit 7");
     request.control = {"/bin/true"};
     node.start(request);
@@ -287,7 +279,7 @@ TEST_CASE("a keeper that dies at any step of a launcher's finishes it later") {
   for (const char* crash : {"spawned:1", "terminate:1", "finish:1", "finished:1"}) {
     CAPTURE(crash);
     Launched node(HAKURIVER_TEST_CRASHING_KEEPER);
-    connect_to_die_at(crash, node);
+    REQUIRE(node.connect_to_die_at(crash));
     node.start(node.launch(1, "trap 'exit 6' TERM; echo $$ > ready; while :; do sleep 0.01; done"));
     node.wait_for_pid("ready");
     const pid_t thing = thing_of(node);

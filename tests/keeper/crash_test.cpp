@@ -77,9 +77,7 @@ TEST_CASE("a keeper that dies at any step loses, repeats and invents nothing") {
       const auto crash = std::string(step.first) + ":" + std::to_string(time);
       CAPTURE(crash);
       Node node({.keeper_program = HAKURIVER_TEST_CRASHING_KEEPER});
-      ::setenv("HAKURIVER_KEEPER_CRASH", crash.c_str(), 1);
-      auto listing = node.connect();
-      ::unsetenv("HAKURIVER_KEEPER_CRASH");
+      auto listing = node.connect_to_die_at(crash);
       // A journal that could not even be made is made by the next keeper.
       if (!listing) listing = node.connect();
       REQUIRE(listing.has_value());

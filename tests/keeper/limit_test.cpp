@@ -98,9 +98,7 @@ TEST_CASE("a time limit goes on when the agent and the keeper are killed") {
 
 TEST_CASE("an attempt that reached its limit has reached it for the next keeper, too") {
   Node node({.keeper_program = HAKURIVER_TEST_CRASHING_KEEPER});
-  ::setenv("HAKURIVER_KEEPER_CRASH", "timed out:1", 1);
-  const auto connected = node.connect();
-  ::unsetenv("HAKURIVER_KEEPER_CRASH");
+  const auto connected = node.connect_to_die_at("timed out:1");
   REQUIRE(connected);
   node.start(limited(node, 1, kStubborn, 1s, 100ms));
   REQUIRE(node.wait([&] { return !node.gone.empty(); }));

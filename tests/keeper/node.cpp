@@ -107,6 +107,13 @@ Result<KeeperListing> Node::connect(const std::string& cluster, Epoch epoch) {
   return listing;
 }
 
+Result<KeeperListing> Node::connect_to_die_at(const std::string& point) {
+  ::setenv("HAKURIVER_KEEPER_CRASH", point.c_str(), 1);
+  auto listing = connect();
+  ::unsetenv("HAKURIVER_KEEPER_CRASH");
+  return listing;
+}
+
 void Node::lose_agent() {
   auto port = keeper::open_keeper({.state_directory = state_directory(),
                                    .keeper_program = options_.keeper_program,

@@ -49,6 +49,9 @@ class Node {
 
   // Takes the keeper over, starting one if need be; what is known afterwards is what the listing says.
   Result<KeeperListing> connect(const std::string& cluster = "cluster", Epoch epoch = {1});
+  // The same with a keeper that is started now and dies when it gets to that point ("NAME:TIMES"); the next one lives.
+  // Only keeper_with_crash_points does.
+  Result<KeeperListing> connect_to_die_at(const std::string& point);
   // As if this agent were killed.
   void lose_agent();
   // Kills the keeper and waits until it is gone.
