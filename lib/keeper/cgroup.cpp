@@ -222,7 +222,7 @@ Status Cgroup::lift_quota(int& error) const {
 }
 
 Status Cgroup::begin_quota(std::uint64_t millicores) const {
-  if (!*this || millicores == 0 || millicores >= kMillicoresToStart) return Unit{};
+  if (!*this || !parent_.limits_cores || millicores == 0 || millicores >= kMillicoresToStart) return Unit{};
   int error = 0;
   return set_quota(millicores, error);
 }

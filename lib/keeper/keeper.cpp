@@ -135,8 +135,7 @@ void Keeper::take_up(UnendedAttempt record, ProcessTable& table) {
   if (runs) attempt.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, attempt.pid(), 0)));
   attempt.main_ended = !runs || (!attempt.pidfd && errno == ESRCH);
   if (!attempt.main_ended) {
-    // Whether cores are limited there is not written down.
-    static_cast<void>(attempt.cgroup.begin_quota(attempt.record.millicores).has_value());
+    begin_quota(attempt);
     attempt.paused = attempt.cgroup ? attempt.cgroup.is_frozen() : stat->state == 'T';
     if (attempt.controlled) attempt.paused = attempt.record.terms->held;
     if (was_recorded) {
@@ -292,7 +291,7 @@ void Keeper::start_one(const StartRequest& request, LiveAttempt& attempt) {
   attempt.pidfd = std::move(spawned.pidfd);
   attempt.record.start_ticks = start_ticks_since(before, spawned.pid);
   ledger_.record_started(attempt);
-  if (request.cgroup.limits_cores) begin_quota(attempt);
+  begin_quota(attempt);
   watch_main(attempt);
   if (attempt.report)
     watch(epoll_.get(), attempt.report->descriptor(), kReportTag | static_cast<std::uint64_t>(spawned.pid));

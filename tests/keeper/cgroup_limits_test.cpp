@@ -81,7 +81,7 @@ TEST_CASE("memory is a limit that really caps, and running out of it is told as 
   CHECK_FALSE(ended.by_request);
   const auto least = node.run(node.limited(3, "exec tail /dev/zero", 0, 512));
   CHECK(least.outcome == Outcome{OutcomeKind::oom_killed, SIGKILL});
-  CHECK(least.message.find("at the limit of 1048576 bytes") != std::string::npos);
+  CHECK(least.message == "out of memory: the kernel killed 1 process at the limit of 1048576 bytes");
   // What fits is not touched.
   const auto fits = node.run(node.limited(2, "head -c 20000000 /dev/zero | tail | wc -c", 0, 48 * kMiB));
   CHECK(fits.outcome == Outcome{OutcomeKind::exited, 0});

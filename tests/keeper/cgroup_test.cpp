@@ -66,11 +66,15 @@ TEST_CASE("limits and counts are in the files of version 2") {
   CHECK(text("memory.max").empty());
   CHECK(Cgroup(parent, kKey).make(1500, 1 << 20, error).has_value());
   CHECK(text("cpu.max") == "150000 100000");
-  CHECK(Cgroup(parent, kKey).begin_quota(1500).has_value());
-  CHECK(Cgroup(parent, kKey).make(99, 0, error).has_value());
+  CHECK(Cgroup(parent, kKey).make(9, 0, error).has_value());
   CHECK(text("cpu.max").starts_with("max"));
-  CHECK(Cgroup(parent, kKey).begin_quota(99).has_value());
-  CHECK(text("cpu.max").starts_with("9900 100000"));
+  write_file(parent.unified + "/7.1/cpu.max", "");
+  for (const std::uint64_t set_already : {0, 100, 1500}) {
+    CHECK(Cgroup(parent, kKey).begin_quota(set_already).has_value());
+    CHECK(text("cpu.max").empty());
+  }
+  CHECK(Cgroup(parent, kKey).begin_quota(9).has_value());
+  CHECK(text("cpu.max") == "9000 1000000");
   CHECK(text("memory.max") == "1048576");
   CHECK(text("memory.swap.max") == "0");
   CHECK(Cgroup(parent, kKey).counts() == CgroupCounts{123456, 5242880, 1});
@@ -95,10 +99,11 @@ TEST_CASE("limits and counts are in the files of version 1, one controller or tw
   CHECK(Cgroup(parent, kKey).make(500, 1 << 20, error).has_value());  // without memsw: a kernel that counts no swap
   CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_quota_us") == "50000");
   CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_period_us") == "100000");
-  CHECK(Cgroup(parent, kKey).make(99, 0, error).has_value());
+  CHECK(Cgroup(parent, kKey).make(9, 0, error).has_value());
   CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_quota_us").starts_with("-1"));
-  CHECK(Cgroup(parent, kKey).begin_quota(99).has_value());
-  CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_quota_us").starts_with("9900"));
+  CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_period_us") == "1000000");
+  CHECK(Cgroup(parent, kKey).begin_quota(9).has_value());
+  CHECK(contents_of(parent.cpu + "/7.1/cpu.cfs_quota_us").starts_with("9000"));
   CHECK(contents_of(parent.memory + "/7.1/memory.limit_in_bytes") == "1048576");
   write_file(parent.memory + "/7.1/memory.memsw.limit_in_bytes", "");
   CHECK(Cgroup(parent, kKey).make(500, 1 << 20, error).has_value());

@@ -84,6 +84,7 @@ TEST_CASE("a child has the memory for tables of pages while it shares ours, howe
   int error = 0;
   REQUIRE(cgroup.make(0, 1, error).has_value());
   const auto entrances = cgroup.entrances();
+  REQUIRE_FALSE(entrances.empty());
   // Nobody has looked there yet: the child is the first. It reads a null pointer, the end of an empty list.
   constexpr std::size_t kBytes = std::size_t{64} << 20;
   void* const fresh = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

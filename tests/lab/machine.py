@@ -163,14 +163,15 @@ def ends(process, patience):
 
 
 def boot(words, out, console):
-    """Whether the machine began its work, and how it went on: None, or in words what it did not do."""
+    """Whether the machine got over its start, and how it went on: None, or in words what it did not do."""
+    (out / "begun").unlink(missing_ok=True)
     with open(console, "wb") as file:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
         deadline = time.monotonic() + BOOT_PATIENCE
         while not (out / "begun").exists():
             if ends(process, 0.5):
-                return False, "the machine ended before its work began"
+                return True, "the machine ended before its work began"
             if time.monotonic() > deadline:
                 return False, f"the machine did not boot within {BOOT_PATIENCE} s"
         if not ends(process, WORK_PATIENCE):
@@ -190,10 +191,10 @@ def run(programs, cache, init):
         out.mkdir()
         words = command(kernel, version, make_initrd(kernel, version, place, init), programs, out)
         for _ in range(BOOTS):
-            begun, wrong = boot(words, out, console)
+            is_over, wrong = boot(words, out, console)
             if wrong:
                 print(f"{console.read_text(errors='replace')[-5000:]}\n{wrong}", flush=True)
-            if begun:
+            if is_over:
                 break
         else:
             lab.skip(f"the emulated machine did not boot, {BOOTS} times")

@@ -72,8 +72,8 @@ class Numa(unittest.TestCase):
         self.assertEqual(task["status"], "killed_oom")
         self.assertIn("out of memory", task["error_message"])
 
-    def test_a_quota_throttles(self):
-        task = self.cluster.submit("--cores", "0.1", "--", "sh", "-c", "while :; do :; done")
+    def test_a_quota_throttles_that_begins_with_the_program(self):
+        task = self.cluster.submit("--cores", "0.05", "--", "sh", "-c", "while :; do :; done")
         self.cluster.wait_for_status(task, "running")
         stats = list(pathlib.Path("/sys/fs/cgroup").rglob(f"{task}.1/cpu.stat"))
         self.assertTrue(stats)
