@@ -62,7 +62,7 @@ struct Config {
   };
   struct Docker {
     std::string container_dir = "hakuriver-containers";  // below shared_dir
-    std::string default_container_name;                  // for tasks that name none; empty: no container
+    std::string default_container_name;                  // for tasks that name none; empty, "NULL": no container
     std::string initial_base_image = "python:3.12.10-alpine3.21";
     std::uint32_t keep_versions = 2;             // of an environment on a node; 0: all
     bool tasks_privileged = false;               // what a submission that does not say gets

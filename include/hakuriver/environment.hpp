@@ -83,6 +83,9 @@ inline std::string manifest_file(const PackageKey& key) {
   return key.name + "-" + std::to_string(key.version) + ".json";
 }
 
+// A submission's container that is none: its tasks run on the node itself.
+inline constexpr std::string_view kNodeItself = "NULL";
+
 // Whether a submission's container is an image of a registry.
 inline bool is_image_reference(std::string_view container) noexcept {
   return container.find_first_of(":/") != std::string_view::npos;

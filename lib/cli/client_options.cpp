@@ -9,6 +9,7 @@
 #include "cli/options.hpp"
 #include "cli/submission_checks.hpp"
 #include "hakuriver/duration.hpp"
+#include "hakuriver/environment.hpp"
 #include "hakuriver/resources.hpp"
 
 namespace hakuriver::cli {
@@ -223,7 +224,7 @@ Status read_container(SubmitRequest& request, const CommandLine& line) {
   request.default_container = container == nullptr;
   request.default_mounts = request.spec.mounts.empty();
   request.default_privileged = !request.spec.privileged;
-  const bool is_node_itself = container != nullptr && container->value == "NULL";
+  const bool is_node_itself = container != nullptr && container->value == kNodeItself;
   if (container != nullptr && !is_node_itself) request.spec.container = container->value;
   if (container != nullptr && container->value.empty()) {
     return usage("--container is empty: expected a name, or NULL for the node itself");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/hakurun_option_table.hpp"
+#include "hakuriver/environment.hpp"
 #include "hakuriver/task.hpp"
 
 namespace hakuriver::cli {
@@ -166,7 +167,7 @@ Status check_place(const HakurunOptions& options) {
     return Error{Errc::invalid_argument, "--jobs: with --to cluster expected a number: there is no one machine's CPUs"};
   }
   const ClusterOptions& cluster = options.cluster;
-  if (cluster.container == "NULL" && (cluster.privileged || !cluster.mounts.empty())) {
+  if (cluster.container == kNodeItself && (cluster.privileged || !cluster.mounts.empty())) {
     return Error{Errc::invalid_argument, std::string(cluster.privileged ? "--privileged" : "--mount") +
                                              " does not go with --container NULL: such a task runs on the node itself"};
   }

@@ -1,25 +1,24 @@
 #include "cli/runner_dry_run.hpp"
 
-#include <unistd.h>
-
 #include <charconv>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "doors/isolation.hpp"
 #include "doors/runner_containers.hpp"
+#include "doors/runner_setup.hpp"
+#include "doors/task_users.hpp"
+#include "environment/packages.hpp"
 #include "hakuriver/docker_run.hpp"
+#include "hakuriver/environment.hpp"
 #include "hakuriver/keeper.hpp"
 #include "hakuriver/numactl.hpp"
 #include "hakuriver/resources.hpp"
 #include "hakuriver/systemd_run.hpp"
 #include "hakuriver/task.hpp"
 #include "launch/exec_options.hpp"
-#include "platform/identity.hpp"
 #include "platform/topology.hpp"
-#include "platform/users.hpp"
 
 namespace hakuriver::cli {
 namespace {
@@ -50,12 +49,17 @@ Status read_numa_node(const CommandLine& line, StartRequest& request) {
 
 // Whom the task asks to run as, or else the runner has its tasks run as; none: this process's user.
 Status read_user(const CommandLine& line, const RunnerOptions& options, StartRequest& request) {
+  const bool is_local_host = doors::is_local_host(options);
+  if (auto checked = doors::check_task_users(options, is_local_host); !checked) return checked;
+  const auto users = doors::open_task_users(options, is_local_host);
   const auto* given = line.find("user");
-  const std::string name = given != nullptr ? given->value : options.runner_user;
+  const std::string name = given != nullptr ? given->value : users.standard;
   if (name.empty()) return given == nullptr ? Status{Unit{}} : bad("--user is empty");
-  auto user = platform::read_user(name);
-  if (!user) return bad((given != nullptr ? "--user '" : "runner_user '") + name + "': " + user.error().message);
-  if (user->uid != ::geteuid()) request.user = TaskUser{user->uid, user->gid, std::move(user->groups)};
+  auto identity = users.find(name);
+  if (!identity) return identity.error();
+  if (!*identity) return Unit{};
+  request.user = std::move((*identity)->ids);
+  request.no_new_privileges = true;
   return Unit{};
 }
 
@@ -77,7 +81,7 @@ Result<StartRequest> read_request(const CommandLine& line, const RunnerOptions& 
 TaskSpec read_spec(const CommandLine& line) {
   TaskSpec spec;
   if (const auto* given = line.find("user")) spec.user = given->value;
-  if (const auto* given = line.find("container"); given != nullptr && given->value != "NULL") {
+  if (const auto* given = line.find("container"); given != nullptr && given->value != kNodeItself) {
     spec.container = given->value;
   }
   spec.mounts = line.values("mount");
@@ -88,10 +92,11 @@ TaskSpec read_spec(const CommandLine& line) {
 }
 
 // What of the task's world no program of the system makes.
-Argv with_exec(const DryRunPlace& place, const TaskSpec& spec, std::optional<TaskUser> user, Argv command) {
-  if (!user && !spec.private_network && !spec.private_pid) return command;
+Argv with_exec(const DryRunPlace& place, const TaskSpec& spec, const StartRequest& request, Argv command) {
+  if (!request.user && !spec.private_network && !spec.private_pid) return command;
   launch::ExecOptions exec;
-  exec.user = std::move(user);
+  exec.user = request.user;
+  exec.no_new_privileges = request.no_new_privileges;
   exec.private_network = spec.private_network;
   exec.private_pid = spec.private_pid;
   exec.command = std::move(command);
@@ -99,6 +104,14 @@ Argv with_exec(const DryRunPlace& place, const TaskSpec& spec, std::optional<Tas
   const Argv words = launch::build_exec_words(exec);
   argv.insert(argv.end(), words.begin(), words.end());
   return argv;
+}
+
+// Without units only root has private worlds, and for itself alone.
+Status check_private(const DryRunPlace& place, const StartRequest& request, const TaskSpec& spec) {
+  if (!spec.private_network && !spec.private_pid) return Unit{};
+  if (request.user) return Error{Errc::denied, doors::kOtherUserNeedsUnits};
+  if (place.is_root) return Unit{};
+  return Error{Errc::denied, "a private network or process table needs a runner that is root, or the launcher systemd"};
 }
 
 Argv in_unit(const DryRunPlace& place, const StartRequest& request, const TaskSpec& spec, const Argv& command) {
@@ -111,11 +124,15 @@ Argv in_unit(const DryRunPlace& place, const StartRequest& request, const TaskSp
   unit.memory_bytes = request.memory_bytes;
   if (spec.user.empty() && !spec.private_network && !spec.private_pid) return build_systemd_scope(run, unit, command);
   SystemdService service;
+  service.working_directory = request.working_directory;
   service.private_network = spec.private_network;
   return build_systemd_service(run, unit, service, command);
 }
 
-Result<std::vector<Argv>> in_container(const RunnerOptions& options, StartRequest request, const TaskSpec& spec) {
+Result<std::vector<Argv>> in_container(const RunnerOptions& options, StartRequest request, TaskSpec spec) {
+  auto pinned = environment::pin_container(environment::Packages(options.package_dir), spec.container);
+  if (!pinned) return pinned.error();
+  spec.container = std::move(*pinned);
   if (request.numa_node) {
     const auto facts = platform::detect_node();
     if (!facts) return facts.error();
@@ -149,15 +166,12 @@ Result<std::vector<Argv>> build_dry_run(const CommandLine& line, const RunnerOpt
     command = build_numactl(command, *request->numa_node, numactl.empty() ? "numactl" : numactl);
   }
   const bool is_unit = options.launcher == "systemd" || (options.launcher == "auto" && place.has_systemd);
-  if (!is_unit && request->user && (spec.private_network || spec.private_pid)) {
-    return Error{Errc::denied, doors::kOtherUserNeedsUnits};
+  if (!is_unit) {
+    if (const auto allowed = check_private(place, *request, spec); !allowed) return allowed.error();
   }
   // Through sudo the command would be root's.
-  const bool is_by_sudo = is_unit && !place.is_root;
-  if (is_by_sudo && !request->user) {
-    request->user = TaskUser{::geteuid(), ::getegid(), platform::own_groups()};
-  }
-  command = with_exec(place, spec, request->user, std::move(command));
+  if (is_unit && !place.is_root && !request->user) request->user = doors::own_task_user();
+  command = with_exec(place, spec, *request, std::move(command));
   return std::vector<Argv>{is_unit ? in_unit(place, *request, spec, command) : command};
 }
 

@@ -18,15 +18,12 @@ struct DryRunPlace {
   std::string exec{};        // hakuriver-exec, for what is done to a command before it begins
 };
 
-// Options that say what the task asks for, as a submission's do: they make no sense for a runner that serves.
-inline constexpr const char* kDryRunOptions[] = {"cores",       "memory",    "numa",  "user",      "private-network",
-                                                 "private-pid", "container", "mount", "privileged"};
-
 // The command lines that stand for the task `line.rest`, to be run one after another: a scope or a service of
 // systemd-run where the launcher has units, else only what is in front of the command; for a container its making and
-// its start. What is only for the record of a task, and how it reports to its keeper, is left out. Asks the user
-// database and looks at this machine's CPUs, and nothing else; a wrong option is invalid_argument, what the runner does
-// not allow is denied.
+// its start. Left out are the task's environment, its output, how it reports to its keeper, and the directory where the
+// caller's own stays: all but services and containers. Asks the user database and, for a container, looks at this
+// machine's CPUs and the packaged environments, and nothing else. A wrong option is invalid_argument, what the runner
+// does not allow is denied, a package that is not there is not_found.
 Result<std::vector<Argv>> build_dry_run(const CommandLine& line, const RunnerOptions& options,
                                         const DryRunPlace& place);
 

@@ -32,7 +32,7 @@
 namespace hakuriver::cli {
 namespace {
 
-constexpr const char* kDryRun = "Shown, not run, for a task with these options";
+constexpr std::string_view kDryRun = "Shown, not run, for a task with these options";
 
 constexpr Option kOptions[] = {
     {.name = "config", .letter = 'c', .value = "FILE", .help = "the configuration instead of ~/.hakuriver/config.toml"},
@@ -277,8 +277,9 @@ int runner_program(std::span<const std::string> words, const std::vector<std::st
     return kExitGood;
   }
   if (line->has("dry-run")) return dry_run(*line, environment, streams);
-  for (const std::string name : kDryRunOptions) {
-    if (line->has(name)) return fail(streams.err, "--" + name + " is for --dry-run only");
+  for (const auto& option : kOptions) {
+    if (option.group != kDryRun || !line->has(option.name)) continue;
+    return fail(streams.err, "--" + std::string(option.name) + " is for --dry-run only");
   }
   if (!line->rest.empty()) return fail(streams.err, "'" + line->rest[0] + "': expected options only (see --help)");
   return run(*line, environment, streams);

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "doors/mount_settings.hpp"
 #include "environment/packages.hpp"
-#include "hakuriver/docker_run.hpp"
+#include "hakuriver/environment.hpp"
 #include "hakuriver/host.hpp"
 #include "http/guard.hpp"
 #include "http/server.hpp"
@@ -68,21 +69,13 @@ Status check_listen(const HostOptions& options) {
   return Unit{};
 }
 
-// What submissions are given is wrong for each of them, so it is told before the first.
+// What would be wrong for every submission is told before the first.
 Status check_containers(const HostOptions& options) {
   if (!options.default_container.empty()) {
     const auto checked = environment::check_container_name(options.default_container);
     if (!checked) return Error{checked.error().code, "default_container_name: " + checked.error().message};
   }
-  for (const auto& text : options.default_mounts) {
-    const auto mount = parse_mount(text);
-    if (!mount) return Error{Errc::invalid_argument, "additional_mounts: " + mount.error().message};
-  }
-  for (const auto& directory : options.allow_mounts.value_or(std::vector<std::string>{})) {
-    if (directory.starts_with('/')) continue;
-    return Error{Errc::invalid_argument, "allow_mounts: '" + directory + "': expected an absolute path"};
-  }
-  return Unit{};
+  return doors::check_mount_settings(options.default_mounts, options.allow_mounts);
 }
 
 http::Access access_of(const HostOptions& options) {
@@ -170,7 +163,7 @@ Status Host::Impl::listen() {
 Result<std::unique_ptr<Host>> Host::open(HostOptions options, std::shared_ptr<LogSink> log) {
   const Status checked = check_listen(options);
   if (!checked) return checked.error();
-  if (options.default_container == "NULL") options.default_container.clear();
+  if (options.default_container == kNodeItself) options.default_container.clear();
   if (const Status sound = check_containers(options); !sound) return sound.error();
   auto storage = open_storage(options);
   if (!storage) return storage.error();

@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include "doors/mount_settings.hpp"
 #include "doors/numa_binding.hpp"
 #include "doors/task_environment.hpp"
 #include "doors/task_users.hpp"
-#include "hakuriver/docker_run.hpp"
 #include "hakuriver/target.hpp"
 #include "http/guard.hpp"
 #include "http/url.hpp"
@@ -76,13 +76,7 @@ Status check_launcher(const RunnerOptions& options) {
 }
 
 Status check_mounts(const RunnerOptions& options) {
-  for (const auto& text : options.additional_mounts) {
-    if (const auto mount = parse_mount(text); !mount) return bad("additional_mounts: " + mount.error().message);
-  }
-  for (const auto& directory : options.allow_mounts.value_or(std::vector<std::string>{})) {
-    if (!directory.starts_with('/')) return bad("allow_mounts: '" + directory + "': expected an absolute path");
-  }
-  return Unit{};
+  return check_mount_settings(options.additional_mounts, options.allow_mounts);
 }
 
 bool is_directory(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "doors/runner_setup.hpp"
+#include "doors/task_users.hpp"
 #include "doors/unit_probe.hpp"
 #include "engine/program_path.hpp"
 #include "platform/files.hpp"
@@ -85,16 +86,6 @@ std::string describe(const StartRequest& request) {
     if (c < ' ' || c > '~') c = '?';
   }
   return text.substr(0, kMaxDescription);
-}
-
-// This process's own user, with all groups that it has.
-TaskUser own_task_user() {
-  TaskUser user{::geteuid(), ::getegid(), {}};
-  const int count = ::getgroups(0, nullptr);
-  std::vector<gid_t> groups(count > 0 ? static_cast<std::size_t>(count) : 0);
-  const int read = groups.empty() ? 0 : ::getgroups(count, groups.data());
-  if (read > 0) user.groups.assign(groups.begin(), groups.begin() + read);
-  return user;
 }
 
 // What hakuriver-exec does rather than the keeper, whose child may be no more than a client.

@@ -9,6 +9,7 @@
 #include "doors/task_environment.hpp"
 #include "hakuriver/node.hpp"
 #include "hakuriver/task.hpp"
+#include "platform/identity.hpp"
 #include "platform/users.hpp"
 
 namespace hakuriver::doors {
@@ -89,6 +90,8 @@ TaskUsers open_task_users(const RunnerOptions& options, bool is_local_host) {
   };
   return users;
 }
+
+TaskUser own_task_user() { return {::geteuid(), ::getegid(), platform::own_groups()}; }
 
 bool has_root_tasks(const TaskUsers& users) { return ::geteuid() == 0 && has(users.offered, "root"); }
 

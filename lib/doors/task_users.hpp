@@ -21,6 +21,9 @@ struct TaskUsers {
 Status check_task_users(const RunnerOptions& options, bool is_local_host);
 TaskUsers open_task_users(const RunnerOptions& options, bool is_local_host);
 
+// This process's user, with all groups that it has.
+TaskUser own_task_user();
+
 // Whether tasks may run as root.
 bool has_root_tasks(const TaskUsers& users);
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "hakuriver/duration.hpp"
+#include "hakuriver/environment.hpp"
 #include "wire/json_text.hpp"
 #include "wire/object_reader.hpp"
 #include "wire/submission_limits.hpp"
@@ -12,8 +13,6 @@
 
 namespace hakuriver::wire {
 namespace {
-
-constexpr std::string_view kNodeItself = "NULL";
 
 void read_targets(ObjectReader& in, InvalidInput& errors, SubmitRequest& request) {
   const std::size_t errors_before = errors.errors().size();

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "cli/listen_address.hpp"
+#include "cli/runner_dry_run.hpp"
 #include "hakuriver/version.hpp"
 #include "http/server.hpp"
 #include "service/running_runner.hpp"
@@ -63,53 +66,121 @@ TEST_CASE("a dry run shows the line, numactl in front of the command inside the 
   CHECK_FALSE(std::filesystem::exists(scratch.path + "/home"));
 }
 
-TEST_CASE("a dry run shows a service where a task asks for a world of its own, and says what it cannot show") {
-  const test::ScratchDirectory scratch;
-  const std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path};
-  const auto with = [&](std::vector<std::string> words) {
-    words.insert(words.begin(), "--dry-run");
-    words.insert(words.end(), {"--", "./a", "$b"});
-    return run(words, environment);
-  };
-  const auto service = with({"--launcher", "systemd", "--private-network", "--private-pid"}).out;
-  CHECK(service.find("systemd-run --unit=hakuriver-task-0 ") != std::string::npos);
-  CHECK(service.find(" --property=PrivateNetwork=yes ") != std::string::npos);
-  CHECK(service.find("/hakuriver-exec ") != std::string::npos);
-  CHECK(service.ends_with(" --private-network --private-pid -- ./a '$$b'\n"));
-  const auto alone = with({"--launcher", "plain", "--private-pid"}).out;
-  CHECK(alone.ends_with("/hakuriver-exec --private-pid -- ./a '$b'\n"));
-  CHECK(
-      with({"--launcher", "plain", "--user", "nobody", "--private-pid"}).err.find("needs a runner with the launcher") !=
-      std::string::npos);
-  CHECK(with({"--user", "no-such-user"}).err.find("--user 'no-such-user'") != std::string::npos);
-  CHECK(with({"--privileged"}).err.find("need a --container") != std::string::npos);
+namespace {
+
+// What a runner of that launcher would run for a task of these options, by root or by somebody else.
+struct DryRun {
+  test::ScratchDirectory scratch;
+  RunnerOptions options;
+  cli::DryRunPlace place{false, true, "/lib/hakuriver-exec"};
+
+  DryRun() {
+    options.shared_dir = scratch.path + "/shared";
+    options.local_temp_dir = scratch.path + "/tmp";
+    options.package_dir = scratch.path + "/packages";
+  }
+  Result<std::vector<Argv>> of(const std::string& launcher, std::vector<cli::GivenOption> given) {
+    options.launcher = launcher;
+    return cli::build_dry_run({std::move(given), {"./a", "$b"}, true}, options, place);
+  }
+  Argv first(const std::string& launcher, std::vector<cli::GivenOption> given) {
+    const auto lines = of(launcher, std::move(given));
+    REQUIRE_MESSAGE(lines.has_value(), lines.error().message);
+    return lines->front();
+  }
+  std::string refusal(const std::string& launcher, std::vector<cli::GivenOption> given) {
+    const auto lines = of(launcher, std::move(given));
+    REQUIRE_FALSE(lines.has_value());
+    return lines.error().message;
+  }
+};
+
+bool ends_with(const Argv& argv, const Argv& end) {
+  return argv.size() >= end.size() && std::equal(end.rbegin(), end.rend(), argv.rbegin());
+}
+
+bool has(const Argv& argv, const std::string& word) { return std::find(argv.begin(), argv.end(), word) != argv.end(); }
+
+}  // namespace
+
+TEST_CASE("a dry run shows a service where a task asks for a world of its own") {
+  DryRun run;
+  const auto service = run.first("systemd", {{"private-network", "", false}, {"private-pid", "", false}});
+  CHECK(service[0] == "systemd-run");
+  CHECK(service[1] == "--unit=hakuriver-task-0");
+  CHECK(has(service, "--property=PrivateNetwork=yes"));
+  CHECK(has(service, "--property=WorkingDirectory=" + run.options.shared_dir));
+  CHECK(ends_with(service, {"--", "/lib/hakuriver-exec", "--private-network", "--private-pid", "--", "./a", "$$b"}));
+  CHECK(run.first("plain", {{"private-pid", "", false}}) ==
+        Argv{"/lib/hakuriver-exec", "--private-pid", "--", "./a", "$b"});
+  run.place.is_root = false;
+  CHECK(run.refusal("plain", {{"private-pid", "", false}}).find("needs a runner that is root") != std::string::npos);
+  const auto by_sudo = run.first("systemd", {{"private-pid", "", false}});
+  CHECK(Argv(by_sudo.begin(), by_sudo.begin() + 4) == Argv{"sudo", "-n", "systemd-run", "--unit=hakuriver-task-0"});
+  CHECK(has(by_sudo, "--user"));
+  CHECK_FALSE(has(by_sudo, "--no-new-privileges"));
+}
+
+TEST_CASE("a dry run shows whom a task would run as, with no new privileges, or why not") {
+  DryRun run;
+  CHECK(run.refusal("plain", {{"user", "", true}}) == "--user is empty");
+  CHECK(run.refusal("plain", {{"user", "no-such-user", true}}).find("'no-such-user'") != std::string::npos);
+  if (::geteuid() != 0) {
+    MESSAGE("skipped, run without: only root can run tasks as others");
+    return;
+  }
+  for (const bool is_asked : {true, false}) {
+    run.options.runner_user = is_asked ? "" : "nobody";
+    const std::vector<cli::GivenOption> given =
+        is_asked ? std::vector<cli::GivenOption>{{"user", "nobody", true}} : std::vector<cli::GivenOption>{};
+    const auto argv = run.first("systemd", given);
+    CHECK(argv[1] == (is_asked ? "--unit=hakuriver-task-0" : "--scope"));
+    CHECK(has(argv, "--no-new-privileges"));
+  }
+  CHECK(run.refusal("plain", {{"private-pid", "", false}}).find("another user") != std::string::npos);
+  CHECK(run.refusal("plain", {{"user", "daemon", true}}) == "this node runs no tasks as user 'daemon'");
+  CHECK(has(run.first("plain", {{"container", "box", true}}), "--security-opt=no-new-privileges"));
 }
 
 TEST_CASE("a dry run shows how a container is made and started, or why it would not be") {
+  DryRun run;
+  const auto lines = run.of("plain", {{"container", "my-env", true},
+                                      {"cores", "1.5", true},
+                                      {"numa", "0", true},
+                                      {"mount", "/data:/d:ro", true},
+                                      {"private-network", "", false}});
+  REQUIRE_MESSAGE(lines.has_value(), lines.error().message);
+  REQUIRE(lines->size() == 2);
+  const auto& made = lines->front();
+  CHECK(Argv(made.begin(), made.begin() + 3) == Argv{"docker", "create", "--name=hakuriver-task-0"});
+  for (const std::string word : {"--network=none", "--cpus=1.5", "--cpuset-mems=0"}) CHECK(has(made, word));
+  CHECK(has(made, "--workdir=" + run.options.shared_dir));
+  CHECK(has(made, "type=bind,source=/data,target=/d,readonly"));
+  CHECK(ends_with(made, {"hakuriver/my-env:base", "./a", "$b"}));
+  CHECK(lines->back() == Argv{"docker", "start", "--attach", "hakuriver-task-0"});
+  CHECK(run.first("plain", {{"container", "NULL", true}}) == Argv{"./a", "$b"});
+  CHECK(run.refusal("plain", {{"privileged", "", false}}).find("need a --container") != std::string::npos);
+  CHECK(run.refusal("plain", {{"container", "My/Env", true}}).find("not an image's name") != std::string::npos);
+  CHECK(run.refusal("plain", {{"container", "my-env@7", true}}).find("my-env@7") != std::string::npos);
+  CHECK(run.refusal("plain", {{"container", "box", true}, {"mount", "data:/d", true}}).find("expected ") !=
+        std::string::npos);
+  CHECK(run.refusal("plain", {{"container", "box", true}, {"numa", "4711", true}}).find("no such NUMA node") !=
+        std::string::npos);
+}
+
+TEST_CASE("a dry run of what the configuration does not allow names the key and exits with 4") {
   const test::ScratchDirectory scratch;
-  std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path};
-  const auto with = [&](std::vector<std::string> words) {
-    words.insert(words.begin(), {"--dry-run", "--container", "my-env"});
-    words.insert(words.end(), {"--", "./a", "b c"});
-    return run(words, environment);
-  };
-  const auto made = with({"--cores", "1.5", "--numa", "0", "--mount", "/data:/d:ro", "--private-network"}).out;
-  CHECK(made.starts_with("docker create --name=hakuriver-task-0 --init --network=none "));
-  const std::vector<std::string> parts{" --cpus=1.5 ", " --cpuset-mems=0 ", " --workdir=" + scratch.path + "/shared ",
-                                       " type=bind,source=/data,target=/d,readonly "};
-  for (const auto& part : parts) {
-    CAPTURE(part);
-    CHECK(made.find(part) != std::string::npos);
+  const std::vector<std::string> environment{"HAKURIVER_HOME=" + scratch.path, "HAKURIVER_SECURITY_AUTH=none"};
+  for (const auto& [words, key] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"--privileged"}, "[docker] allow_privileged"}, {{"--mount", "/data:/d"}, "[docker] allow_mounts"}}) {
+    std::vector<std::string> all{"--dry-run", "--container", "box"};
+    all.insert(all.end(), words.begin(), words.end());
+    all.insert(all.end(), {"--", "true"});
+    const auto refused = run(all, environment);
+    CHECK(refused.status == 4);
+    CHECK(refused.out.empty());
+    CHECK_MESSAGE(refused.err.find(key) != std::string::npos, refused.err);
   }
-  CHECK(made.ends_with(" hakuriver/my-env:base ./a 'b c'\ndocker start --attach hakuriver-task-0\n"));
-  CHECK(with({"--mount", "data:/d"}).err.find("mount 'data:/d': expected ") != std::string::npos);
-  CHECK(with({"--numa", "4711"}).err.find("no such NUMA node") != std::string::npos);
-  environment.emplace_back("HAKURIVER_SECURITY_AUTH=none");
-  const auto refused = with({"--privileged"});
-  CHECK(refused.status == 4);
-  CHECK(refused.out.empty());
-  CHECK(refused.err.find("[docker] allow_privileged") != std::string::npos);
-  CHECK(with({"--mount", "/data:/d"}).err.find("[docker] allow_mounts") != std::string::npos);
 }
 
 TEST_CASE("a wrong command line or configuration is one line, exit 2, and makes nothing") {
