@@ -69,7 +69,7 @@ TEST_CASE("limits and counts are in the files of version 2") {
   CHECK(Cgroup(parent, kKey).make(9, 0, error).has_value());
   CHECK(text("cpu.max").starts_with("max"));
   write_file(parent.unified + "/7.1/cpu.max", "");
-  for (const std::uint64_t set_already : {0, 100, 1500}) {
+  for (const std::uint64_t set_already : std::vector<std::uint64_t>{0, 100, 1500}) {
     CHECK(Cgroup(parent, kKey).begin_quota(set_already).has_value());
     CHECK(text("cpu.max").empty());
   }
