@@ -333,10 +333,10 @@ class Environments(unittest.TestCase):
         until = "until test \"$(stty size)\" = '{}'; do sleep 1; done; echo $((6*7)){}\n"
         terminal.type(until.format("31 97", "first"), self)
         terminal.wait_for("42first", self)
-        termios.tcsetwinsize(ours, (40, 120))
-        os.kill(shell.pid, signal.SIGWINCH)
         terminal.type(until.format("40 120", "second"), self)
-        terminal.wait_for("42second", self)
+        termios.tcsetwinsize(ours, (40, 120))
+        # docker's client shows what a shell writes before it listens for changes of the size.
+        terminal.wait_for("42second", self, meanwhile=lambda: os.kill(shell.pid, signal.SIGWINCH))
         terminal.type("sh -c 'echo $((6*7))asleep; sleep 1000'\n", self)
         terminal.wait_for("42asleep", self)
         terminal.type("\x03", self)
@@ -387,10 +387,11 @@ class Terminal:
             self.shown = ""
         os.write(self.descriptor, text.encode())
 
-    def wait_for(self, text, test):
+    def wait_for(self, text, test, meanwhile=lambda: None):
         end = time.monotonic() + PATIENCE
         while text not in self.shown:
             test.assertLess(time.monotonic(), end, f"no '{text}' in {self.shown!r}")
+            meanwhile()
             if select.select([self.descriptor], [], [], 1)[0]:
                 self.shown += os.read(self.descriptor, 65536).decode(errors="replace")
 
