@@ -102,8 +102,7 @@ std::string describe_out_of_memory(const LiveAttempt& attempt) {
   if (kills == 0) return {};
   const bool limited = attempt.record.cgroup.limits_memory && attempt.record.memory_bytes != 0;
   return "out of memory: the kernel killed " + std::to_string(kills) + (kills == 1 ? " process" : " processes") +
-         (limited ? " at the limit of " + std::to_string(std::max(attempt.record.memory_bytes, kLeastMemoryLimit)) +
-                        " bytes"
+         (limited ? " at the limit of " + std::to_string(memory_limit_of(attempt.record.memory_bytes)) + " bytes"
                   : " though the task had no limit of its own");
 }
 

@@ -234,7 +234,7 @@ Status Cgroup::set_limits(std::uint64_t millicores, std::uint64_t memory_bytes, 
     if (!set) return set;
   }
   if (!parent_.limits_memory || memory_bytes == 0) return Unit{};
-  const auto bytes = std::to_string(std::max(memory_bytes, kLeastMemoryLimit));
+  const auto bytes = std::to_string(memory_limit_of(memory_bytes));
   if (is_unified()) {
     // There is none where the kernel has no swap.
     static_cast<void>(write_text(in(parent_.unified, "memory.swap.max"), "0"));

@@ -37,10 +37,13 @@ struct CpuQuota {
 };
 CpuQuota quota_of(std::uint64_t millicores);
 
-// The limit of memory that is set where less is asked for. A child of the keeper's is in its cgroup while it shares the
-// keeper's memory, and the kernel ends nobody in that state: where it lacked the memory for a table of pages there, the
-// child would ask for it again and again, and the keeper wait for it for ever.
-inline constexpr std::uint64_t kLeastMemoryLimit = std::uint64_t{1} << 20;
+// The limit of memory that is set where so much is asked for: 1 MiB at least. A child of the keeper's is in its cgroup
+// while it shares the keeper's memory, and the kernel ends nobody in that state: where it lacked the memory for a table
+// of pages there, the child would ask for it again and again, and the keeper wait for it for ever.
+constexpr std::uint64_t memory_limit_of(std::uint64_t asked) noexcept {
+  constexpr std::uint64_t kLeast = std::uint64_t{1} << 20;
+  return asked < kLeast ? kLeast : asked;
+}
 
 // With less than this the keeper, which stands still until a child has executed its program, would do so for up to a
 // second: such a quota begins when the program has begun.
@@ -69,7 +72,7 @@ class Cgroup {
   // Whether there is one: named, and not yet removed.
   explicit operator bool() const { return !directories_.empty(); }
 
-  // Makes it with its limits; 0: no such limit, and of memory at least kLeastMemoryLimit. Where that fails, nothing is
+  // Makes it with its limits; 0: no such limit, and of memory memory_limit_of() it. Where that fails, nothing is
   // left of it and `error` is errno. Below kMillicoresToStart the quota is only tried.
   Status make(std::uint64_t millicores, std::uint64_t memory_bytes, int& error);
 

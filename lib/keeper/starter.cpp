@@ -110,8 +110,7 @@ StartFailure spawn_failure(const StartRequest& request, const SpawnFailure& fail
     case SpawnStep::execute:
       if (error == ENOMEM && request.memory_bytes != 0 && request.cgroup.limits_memory) {
         return {{OutcomeKind::oom_killed, SIGKILL},
-                "out of memory at the limit of " + std::to_string(std::max(request.memory_bytes, kLeastMemoryLimit)) +
-                    " bytes"};
+                "out of memory at the limit of " + std::to_string(memory_limit_of(request.memory_bytes)) + " bytes"};
       }
       return execute_failure(request, error);
     case SpawnStep::directory: {
