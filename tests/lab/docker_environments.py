@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import pty
-import select
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from cluster import PATIENCE, Cluster, Program
 from docker_engine import DockerEngine, reason_to_skip
+from terminal import Terminal, take_terminal
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BASE = "base:1"
@@ -368,32 +368,6 @@ class Environments(unittest.TestCase):
         self.cluster.wait_for_status(task, "failed")
         self.assertIn("none:1", self.cluster.status(task)["error_message"])
         self.assertEqual(self.cluster.status(task)["exit_code"], 126)
-
-
-def take_terminal(descriptor):
-    os.setsid()
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-
-
-class Terminal:
-    def __init__(self, descriptor):
-        self.descriptor = descriptor
-        self.shown = ""
-
-    def type(self, text, test):
-        """Once it shows a prompt, or at once."""
-        if text != "\x03":
-            self.wait_for("# ", test)
-            self.shown = ""
-        os.write(self.descriptor, text.encode())
-
-    def wait_for(self, text, test, meanwhile=lambda: None):
-        end = time.monotonic() + PATIENCE
-        while text not in self.shown:
-            test.assertLess(time.monotonic(), end, f"no '{text}' in {self.shown!r}")
-            meanwhile()
-            if select.select([self.descriptor], [], [], 1)[0]:
-                self.shown += os.read(self.descriptor, 65536).decode(errors="replace")
 
 
 class TwoDaemons(Cluster):
